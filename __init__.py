@@ -1,0 +1,36 @@
+"""milopt: a compiler pass pipeline and quantization system for Core ML MIL programs that needs no Mac."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .ir.errors import MiloptError as MiloptError
+    from .ir.model import Model as Model
+    from .ir.model import load as load
+
+# Importing coremltools takes a second, so that nothing of it is imported before it is used (PEP 562).
+_HOMES = {
+    "MiloptError": ".ir.errors",
+    "Model": ".ir.model",
+    "load": ".ir.model",
+}
+
+__all__ = [*sorted(_HOMES), "__version__"]  # noqa: PLE0604 - a list of strings, made from the table above
+
+
+def __getattr__(name: str) -> Any:
+    """Imports a public name when it is first used."""
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("milopt")
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOMES[name], __name__), name)
+
+
+def __dir__() -> list[str]:
+    """The public names."""
+    return sorted(__all__)

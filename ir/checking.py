@@ -1,0 +1,60 @@
+"""What `load` checks at once, without building PyMIL programs: ops, opsets and where weights lie."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from .dtypes import dtype_of_proto
+from .proto_reader import selected_block, walk_operations
+from .proto_values import tensor_shape
+from .pymil import op_class
+from .targets import opset_of_specification
+from .weight_store import BlobReference, reference_from_proto
+
+if TYPE_CHECKING:
+    from .model import Model
+
+
+def check_programs(model: Model) -> None:
+    """Checks every program of a model against the registry of ops and its weight files.
+
+    Raises:
+        ProgramError: an op or opset is unknown.
+        PackageError: a weight is missing, damaged, or lies outside the package.
+        TargetError: the specification version is unknown.
+    """
+    for stage in model.stages:
+        opset_of_specification(stage.specification.specificationVersion, model.name)
+        for name, function in stage.specification.mlProgram.functions.items():
+            opset, block = selected_block(function, f"function {name!r}")
+            for operation in walk_operations(block):
+                _check_op(operation, opset)
+        for reference, value in blob_values(stage.specification.mlProgram):
+            tensor = value.type.tensorType
+            model.weights.check(reference, dtype_of_proto(tensor.dataType), tensor_shape(tensor))
+
+
+def _check_op(operation: Any, opset: Any) -> None:
+    # The protobuf's write_state is PyMIL's coreml_update_state.
+    name = "coreml_update_state" if operation.type == "write_state" else operation.type
+    outputs = ", ".join(repr(output.name) for output in operation.outputs)
+    op_class(name, opset, f"op that defines {outputs}" if outputs else f"op {name}")
+
+
+def blob_values(program: Any) -> Iterator[tuple[BlobReference, Any]]:
+    """Every value of a protobuf program that stands in a weight file, with its reference."""
+    for function in program.functions.values():
+        for block in function.block_specializations.values():
+            for operation in walk_operations(block):
+                for value in _values_of(operation):
+                    if value.WhichOneof("value") == "blobFileValue":
+                        yield reference_from_proto(value.blobFileValue, operation.type), value
+
+
+def _values_of(operation: Any) -> Iterator[Any]:
+    yield from operation.attributes.values()
+    for argument in operation.inputs.values():
+        for binding in argument.arguments:
+            if binding.WhichOneof("binding") == "value":
+                yield binding.value

@@ -1,0 +1,62 @@
+"""One small tree of errors: every mistake a user can make arrives as a `MiloptError` of one line."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class MiloptError(Exception):
+    """What was wrong, where, and what to do next, in one line.
+
+    Args:
+        message: what was wrong.
+        where: the file, op or option it is about; printed first.
+        hint: what to do next; printed last, in brackets.
+    """
+
+    def __init__(self, message: str, *, where: object = None, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.where = None if where is None else str(where)
+        self.hint = hint
+
+    def __str__(self) -> str:
+        """`where: message (hint)`, on one line."""
+        place = f"{self.where}: " if self.where else ""
+        advice = f" ({self.hint})" if self.hint else ""
+        return " ".join(f"{place}{self.message}{advice}".split())
+
+
+class PackageError(MiloptError):
+    """A package that can not be read: its layout, its specification or its weight files."""
+
+
+class ProgramError(MiloptError):
+    """A MIL program that is not valid, or that coremltools can not represent."""
+
+
+class SaveError(MiloptError):
+    """A package that can not be written; what stood at the path before is untouched."""
+
+
+class TargetError(MiloptError):
+    """A deployment target that is unknown, or that the model or the scheme can not have."""
+
+
+class OptionError(MiloptError):
+    """A pass option that does not exist, or a value it does not take."""
+
+
+class PipelineError(MiloptError):
+    """Pipeline text that does not parse, or a pass that is not registered."""
+
+
+class PassFailure(MiloptError):  # noqa: N818 - the field says that a pass fails, as MLIR does
+    """A pass that raised, or whose result did not verify; names the pass."""
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str | None:
+    """A hint naming the nearest of `known`, or None when nothing is near."""
+    near = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
+    return f"did you mean {near[0]!r}?" if near else None

@@ -1,0 +1,166 @@
+"""How a `Model` becomes files: which weight files are kept as they are, which are written anew."""
+
+from __future__ import annotations
+
+import shutil
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .checking import blob_values
+from .dtypes import DType
+from .package import MANIFEST, MODEL_FOLDER, SPECIFICATION, WEIGHTS_IN_MODEL, manifest_with_weights
+from .proto_writer import belongs_in_file, file_tensors, write_program
+from .pymil import opset_of
+from .saving import atomic_folder
+from .weight_files import WeightFileWriter, release_pages
+from .weight_store import BlobReference, WeightStore
+
+if TYPE_CHECKING:
+    from .model import Model, Stage
+
+
+def write_model(model: Model, path: Path, *, overwrite: bool) -> None:
+    """Writes a model as an `.mlpackage`; see `Model.save`."""
+    with atomic_folder(path, overwrite=overwrite) as work:
+        layout = _Layout(model)
+        layout.copy_other_files(work)
+        specification = _write_programs(model, work / layout.model_folder, layout)
+        (work / layout.specification).write_bytes(specification.SerializeToString(deterministic=True))
+        has_weights = any((work / layout.model_folder / "weights").glob("*"))
+        (work / MANIFEST).write_text(manifest_with_weights(layout.manifest, has_weights=has_weights), "utf-8")
+
+
+class _Layout:
+    """Where things lie in the new package: as in the old one, or as coremltools lays them out."""
+
+    def __init__(self, model: Model) -> None:
+        self._package = model.package
+        self._old_weights = {reference.file for stage in model.stages
+                             for reference, _ in blob_values(stage.specification.mlProgram)}
+        self.specification = self._package.specification if self._package else SPECIFICATION
+        self.model_folder = str(Path(self.specification).parent) if self._package else MODEL_FOLDER
+        self.manifest = (self._package.root / MANIFEST).read_text("utf-8") if self._package else None
+
+    def copy_other_files(self, work: Path) -> None:
+        """Copies everything but the manifest, the specification and the weight files of programs."""
+        (work / self.model_folder).mkdir(parents=True)
+        if self._package is None:
+            return
+        written = {MANIFEST, self.specification} | {f"{self.model_folder}/{name}" for name in self._old_weights}
+        for name in self._package.files():
+            if name not in written:
+                (work / name).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(self._package.root / name, work / name)
+
+
+def _write_programs(model: Model, folder: Path, layout: _Layout) -> Any:
+    specification = type(model.specification)()
+    specification.CopyFrom(model.specification)
+    copies = dict(zip((stage.label for stage in model.stages), _programs_in(specification), strict=True))
+    kept = _unchanged_files(model)
+    for name in kept:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(model.weights.file(name).path, folder / name)
+    with ExitStack() as stack:
+        writers = _Writers(folder, stack)
+        for stage in model.stages:
+            if stage.is_loaded:
+                sink = _FileSink(model.weights, kept, writers, _default_file(stage), opset_of(stage.program))
+                written = write_program(stage.program, sink, original=stage.specification.mlProgram)
+                copies[stage.label].mlProgram.CopyFrom(written)
+                copies[stage.label].specificationVersion = max(
+                    copies[stage.label].specificationVersion, opset_of(stage.program).specification_version)
+    specification.specificationVersion = max(specification.specificationVersion, model.opset.specification_version)
+    return specification
+
+
+def _programs_in(specification: Any) -> list[Any]:
+    from .model import _ml_programs
+
+    return [found for _, found in _ml_programs(specification)]
+
+
+def _default_file(stage: Stage) -> str:
+    """Where a stage's new weights go: the file that its old ones came from; pipelines must not share one."""
+    for reference, _ in blob_values(stage.specification.mlProgram):
+        return reference.file
+    return WEIGHTS_IN_MODEL if not stage.label else f"weights/{stage.label.replace('/', '-')}-weight.bin"
+
+
+def _unchanged_files(model: Model) -> set[str]:
+    """The weight files of which every blob is still used and to which none is added: they are copied whole.
+
+    A stage that shares a file with a changed one is loaded, so that its references are written anew as well.
+    """
+    users = {stage.label: {r.file for r, _ in blob_values(stage.specification.mlProgram)} for stage in model.stages}
+    changed: set[str] = set()
+    while True:
+        before = len(changed)
+        for stage in model.stages:
+            if stage.is_loaded or users[stage.label] & changed:
+                changed |= _changed_by(stage, model.weights)
+        if len(changed) == before:
+            return set().union(*users.values()) - changed
+
+
+def _changed_by(stage: Stage, weights: WeightStore) -> set[str]:
+    old = {reference for reference, _ in blob_values(stage.specification.mlProgram)}
+    now: set[BlobReference] = set()
+    changed: set[str] = set()
+    for array, dtype, in_file in file_tensors(stage.program):
+        reference = weights.find(array, dtype)
+        if reference is not None:
+            now.add(reference)
+        elif in_file:
+            changed.add(_default_file(stage))
+    return changed | {reference.file for reference in old ^ now}
+
+
+class _Writers:
+    """One open writer for each weight file of the new package."""
+
+    def __init__(self, folder: Path, stack: ExitStack) -> None:
+        self._folder, self._stack = folder, stack
+        self._open: dict[str, WeightFileWriter] = {}
+
+    def __getitem__(self, name: str) -> WeightFileWriter:
+        if name not in self._open:
+            path = self._folder / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._open[name] = self._stack.enter_context(WeightFileWriter(path))
+        return self._open[name]
+
+
+class _FileSink:
+    """Writes tensors to the new package's weight files, each distinct one once."""
+
+    def __init__(self, weights: WeightStore, kept: set[str], writers: _Writers, default: str, opset: Any) -> None:
+        self._weights, self._kept, self._writers = weights, kept, writers
+        self._default, self._opset = default, opset
+        self._placed: dict[Any, BlobReference] = {}
+        self._alive: list[np.ndarray] = []  # the keys below are addresses: their arrays must outlive the save
+
+    def place(self, array: np.ndarray, dtype: DType) -> BlobReference | None:
+        """See `WeightSink.place`."""
+        source = self._weights.find(array, dtype)
+        if source is None and not belongs_in_file(array, self._opset):
+            return None
+        if source is not None and source.file in self._kept:
+            return source
+        key = source or (array.ctypes.data, array.strides, array.shape, dtype.name)
+        if key not in self._placed:
+            self._alive.append(array)
+            self._placed[key] = self._write(array, dtype, source)
+        return self._placed[key]
+
+    def _write(self, array: np.ndarray, dtype: DType, source: BlobReference | None) -> BlobReference:
+        if source is None:
+            return BlobReference(self._default, self._writers[self._default].write(array, dtype))
+        file = self._weights.file(source.file)
+        blob = file.blob(source.offset)
+        offset = self._writers[source.file].write_payload(file.payload(source.offset), blob.dtype, blob.padding_bits)
+        release_pages(array)
+        return BlobReference(source.file, offset)

@@ -1,0 +1,89 @@
+"""Constants as the protobuf holds them, turned into the values that PyMIL holds."""
+
+from __future__ import annotations
+
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from .dtypes import DType, dtype_of_proto, unpack_bits
+from .errors import ProgramError
+from .pymil import Value, builtin_type, mil_list, types
+from .weight_store import WeightStore, reference_from_proto
+
+# PyMIL narrows these on the way in; milopt refuses rather than change a program.
+_NARROWED = frozenset({"int64", "uint64", "fp64"})
+
+
+def decode_value(value: Any, weights: WeightStore, where: object = None) -> Value:
+    """The value of a protobuf `Value`: a numpy array or scalar, a string, a list or a dictionary.
+
+    Raises:
+        ProgramError: a kind of value that PyMIL does not have.
+        PackageError: a blob that is missing or does not fit.
+    """
+    kind = value.type.WhichOneof("type")
+    if kind == "tensorType":
+        return _decode_tensor(value, weights, where)
+    if kind == "listType":
+        return mil_list([_decode_element(item, weights, where) for item in value.immediateValue.list.values])
+    if kind == "dictionaryType":
+        pairs = value.immediateValue.dictionary.values
+        return {decode_value(p.key, weights, where): decode_value(p.value, weights, where) for p in pairs}
+    raise ProgramError(f"constants of type {kind!r} are not supported", where=where)
+
+
+def tensor_shape(tensor_type: Any, where: object = None) -> tuple[int, ...]:
+    """The shape of a protobuf `TensorType` whose dimensions are all known.
+
+    Raises:
+        ProgramError: a dimension is unknown.
+    """
+    if any(dimension.WhichOneof("dimension") != "constant" for dimension in tensor_type.dimensions):
+        raise ProgramError("a constant has an unknown dimension", where=where)
+    return tuple(dimension.constant.size for dimension in tensor_type.dimensions)
+
+
+def _decode_tensor(value: Any, weights: WeightStore, where: object) -> Value:
+    dtype, shape = dtype_of_proto(value.type.tensorType.dataType), tensor_shape(value.type.tensorType, where)
+    if dtype.name in _NARROWED:
+        raise ProgramError(f"{dtype} constants can not be held by coremltools' IR", where=where)
+    if value.WhichOneof("value") == "blobFileValue":
+        array = weights.array(reference_from_proto(value.blobFileValue, where), dtype, shape)
+    else:
+        array = _decode_immediate(value.immediateValue.tensor, dtype, shape, where)
+    if dtype.is_sub_byte:
+        array = array.view(types.nptype_from_builtin(builtin_type(dtype)))  # numpy's type carries the width
+    if shape:
+        return array
+    return str(array[()]) if dtype.name == "string" else array[()]
+
+
+def _decode_element(value: Any, weights: WeightStore, where: object) -> Value:
+    """A list's element; unlike tensors, lists keep int64."""
+    if value.type.tensorType.dataType == builtin_proto("int64"):
+        return np.int64(value.immediateValue.tensor.longInts.values[0])
+    return decode_value(value, weights, where)
+
+
+def builtin_proto(name: str) -> int:
+    """The protobuf number of an element type."""
+    return int(types.BUILTIN_TO_PROTO_TYPES[builtin_type(name)])
+
+
+def _decode_immediate(tensor: Any, dtype: DType, shape: tuple[int, ...], where: object) -> np.ndarray:
+    field = tensor.WhichOneof("value")
+    if field is None and prod(shape) == 0:
+        return np.zeros(shape, dtype.numpy)
+    if field is None:
+        raise ProgramError("a constant has no value", where=where)
+    if field != "bytes":
+        array = np.array(list(getattr(tensor, field).values), dtype=dtype.numpy)
+    elif dtype.is_sub_byte:
+        array = unpack_bits(np.frombuffer(tensor.bytes.values, np.uint8), dtype, prod(shape))
+    else:
+        array = np.frombuffer(tensor.bytes.values, dtype.numpy)
+    if array.size != prod(shape):
+        raise ProgramError(f"a constant of shape {list(shape)} has {array.size} elements", where=where)
+    return array.reshape(shape)

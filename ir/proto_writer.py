@@ -1,0 +1,96 @@
+"""From PyMIL to the protobuf of an ML program, weights going to a sink as they are met.
+
+It builds on coremltools' exporter, which knows which inputs Core ML wants as literals; what differs is where the
+weights go, that each distinct tensor is written once, and that attributes without a place in PyMIL come back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Protocol
+
+import numpy as np
+from coremltools.converters.mil.backend.mil import helper
+from coremltools.converters.mil.backend.mil.load import MILProtoExporter, should_use_weight_file
+
+from .dtypes import DType
+from .errors import ProgramError
+from .proto_reader import EXTRA_ATTRIBUTES
+from .pymil import dtype_of, opset_of
+from .targets import Opset
+from .walking import walk
+from .weight_store import MODEL_PATH, BlobReference
+
+
+class WeightSink(Protocol):
+    """Where a writer puts the tensors that do not stand in the program itself."""
+
+    def place(self, array: np.ndarray, dtype: DType) -> BlobReference | None:
+        """The reference to write for a tensor, or None to keep it in the program."""
+
+
+def write_program(program: Any, sink: WeightSink, *, original: Any = None) -> Any:
+    """The protobuf `MIL.Program` of a PyMIL program; the program is not changed.
+
+    Args:
+        program: what to write.
+        sink: takes the weights.
+        original: the protobuf that the program was read from; its attributes and those of its functions are kept.
+
+    Raises:
+        ProgramError: the program holds something that the protobuf can not.
+    """
+    try:
+        result = _Exporter(program, sink).export()
+    except (NotImplementedError, ValueError, TypeError, AssertionError) as error:
+        raise ProgramError(f"the program can not be written: {error}") from error
+    if original is not None:
+        _keep_attributes(result, original)
+    return result
+
+
+def belongs_in_file(array: np.ndarray, opset: Opset) -> bool:
+    """Whether a new tensor goes to a weight file: coremltools' rule, at least 10 elements of certain types."""
+    return bool(should_use_weight_file(array, opset.specification_version))
+
+
+def file_tensors(program: Any) -> Iterator[tuple[np.ndarray, DType, bool]]:
+    """Every constant array of a program, its type, and whether a new one like it would go to a weight file."""
+    opset = opset_of(program)
+    for operation in walk(program):
+        if operation.op_type == "const" and isinstance(operation.outputs[0].val, np.ndarray):
+            array = operation.outputs[0].val
+            yield array, dtype_of(operation.outputs[0]), belongs_in_file(array, opset)
+
+
+def _keep_attributes(result: Any, original: Any) -> None:
+    for name, value in original.attributes.items():
+        result.attributes[name].CopyFrom(value)
+    for name in set(result.functions) & set(original.functions):
+        for key, value in original.functions[name].attributes.items():
+            result.functions[name].attributes[key].CopyFrom(value)
+
+
+class _Exporter(MILProtoExporter):  # type: ignore[misc] # coremltools is untyped
+    def __init__(self, program: Any, sink: WeightSink) -> None:
+        # Not calling the base: it validates, which our verifier does, and prepares writers, which the sink replaces.
+        self.prog = program
+        self.specification_version = opset_of(program).specification_version
+        self._sink = sink
+
+    def get_milproto_value(self, var: Any) -> Any:
+        """A reference to a weight file, or an immediate value."""
+        array = var.val
+        reference = self._sink.place(array, dtype_of(var)) if isinstance(array, np.ndarray) else None
+        if reference is None:
+            return helper.create_immediate_value(var)
+        return helper.create_file_value_tensor(
+            MODEL_PATH + reference.file, reference.offset, array.shape, dtype_of(var).proto
+        )
+
+    def translate_generic_op(self, op: Any, literal_params: list[str] | None = None) -> Any:
+        """Adds the attributes that PyMIL has no place for."""
+        result = super().translate_generic_op(op, literal_params)
+        for key, value in getattr(op, EXTRA_ATTRIBUTES, {}).items():
+            result.attributes[key].CopyFrom(value)
+        return result

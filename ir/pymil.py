@@ -1,0 +1,199 @@
+"""The one door from `ir` to coremltools' private modules: PyMIL's classes, its op registry, its builder.
+
+A new coremltools version has this module to break, and `proto_writer.py` for the exporter that it subclasses.
+Importing this module imports coremltools, which takes a second: the rest of `ir` imports it where it is needed.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any, TypeAlias
+
+# Without a Mac, coremltools warns at import that its prediction library is missing; milopt does not need it.
+_previous = logging.getLogger("coremltools").level
+logging.getLogger("coremltools").setLevel(logging.ERROR)
+from coremltools import proto  # noqa: E402
+from coremltools.converters.mil._deployment_compatibility import AvailableTarget  # noqa: E402
+from coremltools.converters.mil.mil import (  # noqa: E402
+    Block,
+    Function,
+    ListVar,
+    Operation,
+    Placeholder,
+    Program,
+    Var,
+    mil_list,
+    types,
+)
+from coremltools.converters.mil.mil import Builder as mb  # noqa: E402, N813 - the name the field knows it by
+from coremltools.converters.mil.mil.block import curr_block  # noqa: E402
+from coremltools.converters.mil.mil.ops.helper import _get_version_of_op  # noqa: E402
+from coremltools.converters.mil.mil.ops.registry import SSAOpRegistry  # noqa: E402
+from coremltools.converters.mil.mil.passes.graph_pass import AbstractGraphPass  # noqa: E402
+from coremltools.converters.mil.mil.program import StateTensorPlaceholder, get_new_symbol  # noqa: E402
+from coremltools.converters.mil.mil.scope import ScopeInfo, ScopeSource  # noqa: E402
+
+logging.getLogger("coremltools").setLevel(_previous)
+
+from .dtypes import DType, dtype_named, dtype_of_proto  # noqa: E402
+from .errors import ProgramError, did_you_mean  # noqa: E402
+from .targets import IOS18, Opset, opset_of_specification  # noqa: E402
+
+__all__ = [
+    "AbstractGraphPass", "Block", "Function", "ListVar", "Operation", "Placeholder", "Program",
+    "StateTensorPlaceholder", "Value", "Var", "available_target", "builtin_type", "curr_block", "dtype_of",
+    "graph_pass_scope", "is_known_op", "mb", "mil_list", "new_operation", "op_class", "opset_of", "proto",
+    "set_opset", "types", "unique_names", "value_type_from_proto",
+]  # fmt: skip
+
+Value: TypeAlias = Any  # a numpy array or scalar, a string, a bool, a mil_list or a dictionary
+
+
+def available_target(opset: Opset) -> Any:
+    """coremltools' own enumeration value for an opset."""
+    return AvailableTarget(opset.specification_version)
+
+
+def opset_of(function: Any) -> Opset:
+    """The opset of a function, or of a program's functions, which all have the same.
+
+    Raises:
+        TargetError: the version is older than ML programs (it is then one of a neural network).
+    """
+    if isinstance(function, Program):
+        function = next(iter(function.functions.values()))
+    return opset_of_specification(int(function.opset_version))
+
+
+def set_opset(function: Any, opset: Opset) -> None:
+    """Declares a function's opset."""
+    function.opset_version = available_target(opset)
+
+
+def is_known_op(op_type: str) -> bool:
+    """Whether any opset has this op."""
+    return op_type in SSAOpRegistry.core_ops or op_type in SSAOpRegistry.dialect_ops
+
+
+def op_class(op_type: str, opset: Opset, where: object = None) -> Any:
+    """The op's class in an opset.
+
+    Raises:
+        ProgramError: no opset has this op, or only later ones do.
+    """
+    if op_type in SSAOpRegistry.dialect_ops:
+        return SSAOpRegistry.dialect_ops[op_type]
+    variants = SSAOpRegistry.core_ops.get(op_type)
+    if not variants:
+        raise ProgramError(f"unknown op {op_type!r}", where=where, hint=did_you_mean(op_type, SSAOpRegistry.core_ops))
+    newest = min(opset.specification_version, max(variants))
+    if AvailableTarget(newest) not in variants:
+        first = min(variants).name
+        raise ProgramError(f"op {op_type!r} is not in the opset {opset}", where=where, hint=f"it came with {first}")
+    return _get_version_of_op(variants, available_target(opset if opset <= IOS18 else IOS18))
+
+
+def dtype_of(var: Any) -> DType:
+    """The element type of a value (of a list's elements, of a state's tensor)."""
+    builtin = var.elem_type if isinstance(var, ListVar) else var.dtype
+    return dtype_of_proto(types.BUILTIN_TO_PROTO_TYPES[builtin])
+
+
+def builtin_type(dtype: DType | str) -> Any:
+    """PyMIL's class for an element type."""
+    name = dtype if isinstance(dtype, str) else dtype.name
+    return types.PROTO_TO_BUILTIN_TYPE[dtype_named(name).proto]
+
+
+def value_type_from_proto(value_type: Any, where: object = None) -> Any:
+    """The PyMIL type of a protobuf `ValueType`; each unknown dimension becomes a new symbol.
+
+    Raises:
+        ProgramError: a kind of type that PyMIL does not have.
+    """
+    kind = value_type.WhichOneof("type")
+    if kind == "tensorType":
+        tensor = value_type.tensorType
+        if tensor.rank != len(tensor.dimensions):
+            raise ProgramError(f"a tensor type says rank {tensor.rank} and lists {len(tensor.dimensions)} dimensions",
+                               where=where)
+        element = builtin_type(dtype_of_proto(tensor.dataType))
+        shape = [_dimension(dimension, where) for dimension in tensor.dimensions]
+        return types.tensor(element, shape) if shape else element
+    if kind == "listType":
+        length = value_type.listType.length
+        known = length.constant.size if length.WhichOneof("dimension") == "constant" else None
+        # The protobuf does not say whether a list may grow; coremltools assumes that it may.
+        return types.list(value_type_from_proto(value_type.listType.type, where), known, dynamic_length=True)
+    if kind == "dictionaryType":
+        pair = value_type.dictionaryType
+        return types.dict(value_type_from_proto(pair.keyType, where), value_type_from_proto(pair.valueType, where))
+    if kind == "stateType":
+        return types.state(value_type_from_proto(value_type.stateType.wrappedType, where))
+    raise ProgramError(f"values of type {kind!r} are not supported", where=where)
+
+
+def _dimension(dimension: Any, where: object) -> Any:
+    if dimension.WhichOneof("dimension") == "constant":
+        return dimension.constant.size
+    if dimension.unknown.variadic:
+        raise ProgramError("variadic dimensions are not supported", where=where)
+    return get_new_symbol()
+
+
+def new_operation(cls: Any, *, name: str, inputs: dict[str, Any], before: Any = None) -> Any:
+    """Adds an op of an exact class to the current block; its type and value inference run.
+
+    Args:
+        cls: from `op_class`.
+        name: the op's name; its outputs are named after it.
+        inputs: values by parameter; what is no `Var` becomes a constant.
+        before: the op to insert in front of; the end of the block without it.
+
+    Returns:
+        The operation.
+
+    Raises:
+        ProgramError: the op does not take these inputs.
+    """
+    try:
+        outputs = mb._add_op(cls, name=name, before_op=before, **inputs)  # noqa: SLF001 - this is the adapter
+    except (ValueError, TypeError, AttributeError, KeyError, AssertionError, RuntimeError, IndexError) as error:
+        reason = error.args[0] if error.args else repr(error)
+        raise ProgramError(f"op of type {cls.__name__!r} is not valid: {reason}", where=f"op {name!r}") from error
+    return (outputs[0] if isinstance(outputs, list | tuple) else outputs).op
+
+
+class _FreeNames(defaultdict[str, int]):
+    """PyMIL's name counters, skipping the names that a program already has."""
+
+    def __init__(self, taken: Iterable[str]) -> None:
+        super().__init__(int)
+        self._taken = set(taken)
+
+    def __getitem__(self, stem: str) -> int:
+        count = super().__getitem__(stem)
+        while f"{stem}_{count}" in self._taken:
+            count += 1
+        super().__setitem__(stem, count)
+        return count
+
+
+@contextmanager
+def unique_names(taken: Iterable[str]) -> Iterator[None]:
+    """While it lasts, PyMIL's builder gives names that are not `taken`, the same ones in every run."""
+    previous, mb.name_count = mb.name_count, _FreeNames(taken)
+    try:
+        yield
+    finally:
+        mb.name_count = previous
+
+
+@contextmanager
+def graph_pass_scope(name: str) -> Iterator[None]:
+    """While it lasts, new ops remember in their scopes that the pass `name` made them."""
+    with mb.scope(ScopeInfo(source=ScopeSource.COREMLTOOLS_GRAPH_PASS, data=[name])):
+        yield

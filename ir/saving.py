@@ -1,0 +1,81 @@
+"""Writing a package so that nothing is lost whatever happens: beside the old one first, then in its place."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from .errors import SaveError
+
+
+@contextmanager
+def atomic_folder(path: Path, *, overwrite: bool) -> Iterator[Path]:
+    """Gives a temporary folder beside `path` that takes its place when the block ends well.
+
+    When the block fails, or is interrupted, the temporary folder goes and `path` is as it was.
+
+    Args:
+        path: an `.mlpackage` to write.
+        overwrite: whether something may stand there already.
+
+    Raises:
+        SaveError: `path` is no `.mlpackage` name, exists, can not be written to, or the disk is full.
+    """
+    _check(path, overwrite=overwrite)
+    with _explained(path):
+        work = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".partial", dir=path.parent))
+        try:
+            work.chmod(0o777 & ~_umask())
+            yield work
+            _replace(work, path)
+        finally:
+            shutil.rmtree(work, ignore_errors=True)
+
+
+def _check(path: Path, *, overwrite: bool) -> None:
+    if path.suffix != ".mlpackage":
+        raise SaveError("the output must end in .mlpackage", where=path)
+    if not path.parent.is_dir():
+        raise SaveError(f"the folder {str(path.parent)!r} does not exist", where=path)
+    if os.path.lexists(path) and not overwrite:
+        raise SaveError("the output exists already", where=path, hint="use --force, in Python overwrite=True, to replace it")
+
+
+@contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    """Says what an operating system's error means for the save."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno == errno.ENOSPC:
+            raise SaveError("the disk is full; nothing was written", where=path, hint="free space and try again") from error
+        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+            raise SaveError("the folder can not be written to", where=path.parent) from error
+        raise SaveError(f"could not be written: {error.strerror or error}", where=path) from error
+
+
+def _umask() -> int:
+    value = os.umask(0)
+    os.umask(value)
+    return value
+
+
+def _replace(work: Path, path: Path) -> None:
+    if not os.path.lexists(path):
+        work.rename(path)
+        return
+    old = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".old", dir=path.parent))
+    try:
+        path.rename(old / path.name)
+        try:
+            work.rename(path)
+        except BaseException:
+            (old / path.name).rename(path)
+            raise
+    finally:
+        shutil.rmtree(old, ignore_errors=True)

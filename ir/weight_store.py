@@ -1,0 +1,87 @@
+"""The weight files of one package, found by the names that its programs call them by."""
+
+from __future__ import annotations
+
+from pathlib import Path, PurePosixPath
+
+import attrs
+import numpy as np
+
+from .dtypes import DType
+from .errors import PackageError
+from .weight_files import WeightFile
+
+MODEL_PATH = "@model_path/"
+
+
+@attrs.frozen(order=True)
+class BlobReference:
+    """How a program names a blob: a file, relative to the model's folder, and an offset in it."""
+
+    file: str
+    offset: int
+
+
+class WeightStore:
+    """Opens each weight file once, when it is first asked for.
+
+    Args:
+        folder: what `@model_path` stands for; None for a model that has no package yet.
+    """
+
+    def __init__(self, folder: Path | None) -> None:
+        self.folder = folder
+        self._files: dict[str, WeightFile] = {}
+
+    @property
+    def files(self) -> dict[str, WeightFile]:
+        """The files opened so far, by their names relative to the model's folder."""
+        return self._files
+
+    def file(self, name: str) -> WeightFile:
+        """The weight file that programs call `name`.
+
+        Raises:
+            PackageError: the name leaves the package, or the file is missing or unreadable.
+        """
+        if name not in self._files:
+            self._files[name] = WeightFile(self._resolve(name))
+        return self._files[name]
+
+    def _resolve(self, name: str) -> Path:
+        if self.folder is None:
+            raise PackageError(f"weight {name!r} belongs to no package")
+        path = self.folder / name
+        if PurePosixPath(name).is_absolute() or not path.resolve().is_relative_to(self.folder.resolve()):
+            raise PackageError(f"the weight path {name!r} leaves the package", where=self.folder,
+                               hint="milopt reads nothing outside a package")
+        return path
+
+    def check(self, reference: BlobReference, dtype: DType, shape: tuple[int, ...]) -> None:
+        """Checks that the blob exists and fits; raises `PackageError`."""
+        self.file(reference.file).check(reference.offset, dtype, shape)
+
+    def array(self, reference: BlobReference, dtype: DType, shape: tuple[int, ...]) -> np.ndarray:
+        """The tensor behind a reference; see `WeightFile.array`."""
+        return self.file(reference.file).array(reference.offset, dtype, shape)
+
+    def find(self, array: np.ndarray, dtype: DType) -> BlobReference | None:
+        """The reference that `array` was read from, while it is unchanged; None for a new one."""
+        for name, file in self._files.items():
+            offset = file.offset_of(array, dtype)
+            if offset is not None:
+                return BlobReference(name, offset)
+        return None
+
+
+def reference_from_proto(blob: object, where: object = None) -> BlobReference:
+    """The reference of a protobuf `BlobFileValue`.
+
+    Raises:
+        PackageError: the path does not begin with `@model_path/`.
+    """
+    name: str = blob.fileName  # type: ignore[attr-defined]
+    if not name.startswith(MODEL_PATH):
+        raise PackageError(f"the weight path {name!r} leaves the package", where=where,
+                           hint=f"weight paths begin with {MODEL_PATH}")
+    return BlobReference(name.removeprefix(MODEL_PATH), blob.offset)  # type: ignore[attr-defined]
