@@ -152,12 +152,12 @@ class _FunctionReader:
         where = f"op {name!r}"
         cls = op_class(operation.type, self._opset, where)
         inputs = self._inputs(operation, cls, scope, where)
-        extra = {key: value for key, value in operation.attributes.items() if key != "name"}
+        extra = {key: value for key, value in sorted(operation.attributes.items()) if key != "name"}
         if operation.type == "const" or operation.type.startswith("constexpr_"):
             inputs |= {key: decode_value(value, self._weights, where) for key, value in extra.items()}
             extra = {}
         blocks = [self._read_nested(block, scope, name) for block in operation.blocks]
-        result = new_operation(cls, name=name, inputs=inputs | _control_flow(operation.type, blocks))
+        result = new_operation(cls, name=name, inputs=inputs | control_flow_inputs(operation.type, blocks))
         for block in blocks:
             block.outer_op = result
         if extra:
@@ -166,7 +166,7 @@ class _FunctionReader:
 
     def _inputs(self, operation: Any, cls: Any, scope: _Scope, where: str) -> dict[str, Any]:
         known, inputs = cls.input_spec.input_types, {}
-        for parameter, argument in operation.inputs.items():
+        for parameter, argument in sorted(operation.inputs.items()):  # a protobuf map has no order of its own
             if parameter not in known:
                 raise ProgramError(f"{operation.type} has no input {parameter!r} in the opset {self._opset}",
                                    where=where)
@@ -224,7 +224,7 @@ def _block_input(value: Any, where: str) -> Any:
     return Var(value.name, kind, None, op=None, op_output_idx=None)
 
 
-def _control_flow(op_type: str, blocks: list[Any]) -> dict[str, Any]:
+def control_flow_inputs(op_type: str, blocks: list[Any]) -> dict[str, Any]:
     """The inputs by which PyMIL's control flow takes blocks that exist already."""
     names = {"while_loop": ("_cond", "_body"), "cond": ("_true_fn", "_false_fn")}.get(op_type)
     if names is None:

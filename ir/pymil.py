@@ -28,12 +28,14 @@ from coremltools.converters.mil.mil import (  # noqa: E402
     mil_list,
     types,
 )
+from coremltools.converters.mil.mil import block as _block_module  # noqa: E402
 from coremltools.converters.mil.mil import Builder as mb  # noqa: E402, N813 - the name the field knows it by
 from coremltools.converters.mil.mil.block import curr_block  # noqa: E402
 from coremltools.converters.mil.mil.ops.helper import _get_version_of_op  # noqa: E402
 from coremltools.converters.mil.mil.ops.registry import SSAOpRegistry  # noqa: E402
 from coremltools.converters.mil.mil.passes.graph_pass import AbstractGraphPass  # noqa: E402
 from coremltools.converters.mil.mil.program import StateTensorPlaceholder, get_new_symbol  # noqa: E402
+from coremltools.converters.mil.mil.types.symbolic import is_symbolic  # noqa: E402
 from coremltools.converters.mil.mil.scope import ScopeInfo, ScopeSource  # noqa: E402
 
 logging.getLogger("coremltools").setLevel(_previous)
@@ -45,7 +47,7 @@ from .targets import IOS18, Opset, opset_of_specification  # noqa: E402
 __all__ = [
     "AbstractGraphPass", "Block", "Function", "ListVar", "Operation", "Placeholder", "Program",
     "StateTensorPlaceholder", "Value", "Var", "available_target", "builtin_type", "curr_block", "dtype_of",
-    "graph_pass_scope", "is_known_op", "mb", "mil_list", "new_operation", "op_class", "opset_of", "proto",
+    "graph_pass_scope", "inside", "is_known_op", "is_symbolic", "mb", "mil_list", "new_operation", "op_class", "opset_of", "proto",
     "set_opset", "types", "unique_names", "value_type_from_proto",
 ]  # fmt: skip
 
@@ -190,6 +192,19 @@ def unique_names(taken: Iterable[str]) -> Iterator[None]:
         yield
     finally:
         mb.name_count = previous
+
+
+@contextmanager
+def inside(block: Any) -> Iterator[None]:
+    """While it lasts, `block` is the current one, as with PyMIL's `with block`, but leaving costs nothing.
+
+    PyMIL's own context walks the whole block when it is left, which makes many small edits quadratic.
+    """
+    _block_module.BLOCK_STACK.append(block)
+    try:
+        yield
+    finally:
+        _block_module.BLOCK_STACK.pop()
 
 
 @contextmanager

@@ -1,0 +1,90 @@
+"""Structural equality of programs, with a report of the first difference."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import zip_longest
+from typing import Any
+
+import numpy as np
+
+from .proto_reader import EXTRA_ATTRIBUTES
+from .pymil import dtype_of, is_symbolic, mil_list, opset_of, types
+from .walking import input_values
+
+
+def first_difference(left: Any, right: Any) -> str | None:
+    """Where two programs first differ, in words, or None when they are equal.
+
+    Equal programs have the same functions, ops, names, types and constants (bit by bit) in the same order;
+    unknown dimensions are equal to each other. Scopes and weight files do not count.
+    """
+    return next(_differences(left, right), None)
+
+
+def _differences(left: Any, right: Any) -> Iterator[str]:
+    if list(left.functions) != list(right.functions):
+        yield f"functions {list(left.functions)} and {list(right.functions)}"
+        return
+    for name in left.functions:
+        yield from (f"function {name!r}: {found}" for found in _functions(left.functions[name], right.functions[name]))
+
+
+def _functions(left: Any, right: Any) -> Iterator[str]:
+    if opset_of(left) != opset_of(right):
+        yield f"opset {opset_of(left)} and {opset_of(right)}"
+    yield from _signatures("inputs", left.inputs.values(), right.inputs.values())
+    yield from _blocks(left, right)
+
+
+def _blocks(left: Any, right: Any) -> Iterator[str]:
+    for one, other in zip_longest(left.operations, right.operations):
+        if one is None or other is None:
+            missing = one or other
+            yield f"op {missing.name!r} ({missing.op_type}) is in one only"
+            return
+        yield from (f"op {one.name!r}: {found}" for found in _operations(one, other))
+    yield from _signatures("outputs", left.outputs, right.outputs)
+
+
+def _operations(left: Any, right: Any) -> Iterator[str]:
+    if (left.op_type, left.name) != (right.op_type, right.name):
+        yield f"{left.op_type} named {left.name!r} and {right.op_type} named {right.name!r}"
+        return
+    ours, theirs = ([(key, var.name) for key, var in input_values(op)] for op in (left, right))
+    if sorted(ours) != sorted(theirs):
+        yield f"inputs {ours} and {theirs}"
+    yield from _signatures("outputs", left.outputs, right.outputs)
+    if left.op_type == "const" and not same_value(left.val.val, right.val.val):
+        yield "the constants differ"
+    if getattr(left, EXTRA_ATTRIBUTES, {}) != getattr(right, EXTRA_ATTRIBUTES, {}):
+        yield "the attributes differ"
+    for one, other in zip(left.blocks, right.blocks, strict=True):
+        yield from _signatures("block inputs", one.inputs, other.inputs)
+        yield from _blocks(one, other)
+
+
+def _signatures(what: str, left: Any, right: Any) -> Iterator[str]:
+    ours, theirs = ([(var.name, _type_words(var)) for var in side] for side in (left, right))
+    if ours != theirs:
+        yield f"{what} {ours} and {theirs}"
+
+
+def _type_words(var: Any) -> str:
+    if types.is_list(var.sym_type) or types.is_dict(var.sym_type):
+        return "list" if types.is_list(var.sym_type) else "dictionary"
+    shape = ["?" if is_symbolic(size) else str(size) for size in var.shape]
+    state = "state " if types.is_state(var.sym_type) else ""
+    return f"{state}{dtype_of(var)}[{', '.join(shape)}]"
+
+
+def same_value(left: Any, right: Any) -> bool:
+    """Whether two constants are the same bit by bit, type and shape included."""
+    if isinstance(left, mil_list) and isinstance(right, mil_list):
+        return list(left.ls) == list(right.ls)
+    if isinstance(left, np.ndarray | np.generic) and isinstance(right, np.ndarray | np.generic):
+        if (left.dtype, left.shape) != (right.dtype, right.shape):
+            return False
+        one, other = np.asarray(left), np.asarray(right)
+        return one.ctypes.data == other.ctypes.data or one.tobytes() == other.tobytes()
+    return type(left) is type(right) and bool(left == right)

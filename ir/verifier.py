@@ -1,0 +1,133 @@
+"""The verifier: is a program well formed? It collects every fault instead of stopping at the first."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+import attrs
+
+from .errors import MiloptError, ProgramError
+from .pymil import inside, op_class, opset_of, types
+from .targets import Opset
+from .walking import input_values
+
+
+@attrs.frozen
+class Diagnostic:
+    """One fault of a program.
+
+    Attributes:
+        where: the function, and the op if it is about one.
+        message: what is wrong.
+    """
+
+    where: str
+    message: str
+
+    def __str__(self) -> str:
+        """`where: message`."""
+        return f"{self.where}: {self.message}"
+
+
+def verify(program: Any) -> list[Diagnostic]:
+    """Every fault of a program, in its order; none for a well-formed one.
+
+    Checked: names are unique where they are visible, values are defined before use and visible, use lists agree
+    with inputs, ops belong to the opset, required inputs are there, inputs that must be constant are, and types are
+    those of the op's own inference. Linear in the size of the program.
+    """
+    found: list[Diagnostic] = []
+    for name, function in program.functions.items():
+        place = f"function {name!r}"
+        checker = _Checker(place, opset_of(function))
+        with inside(function):  # some ops ask the current block for its opset when they infer types
+            found += checker.check_block(function, list(function.inputs.values()), {})
+        found += [Diagnostic(place, message) for message in checker.wrong_uses()]
+    return found
+
+
+def require_valid(program: Any) -> None:
+    """Raises a `ProgramError` with the first fault of a program that has any."""
+    found = verify(program)
+    if found:
+        more = f"; {len(found) - 1} more" if len(found) > 1 else ""
+        raise ProgramError(f"{found[0].message}{more}", where=found[0].where)
+
+
+class _Checker:
+    def __init__(self, place: str, opset: Opset) -> None:
+        self._place, self._opset = place, opset
+        self._uses: dict[Any, Counter[Any]] = {}
+
+    def check_block(self, block: Any, inputs: list[Any], visible: dict[str, Any]) -> Iterator[Diagnostic]:
+        visible = dict(visible)
+        for var in inputs:
+            yield from self._define(var, visible, self._place)
+        for operation in block.operations:
+            where = f"{self._place}, op {operation.name!r} ({operation.op_type})"
+            yield from (Diagnostic(where, message) for message in self._check_op(operation, visible))
+            for nested in operation.blocks:
+                yield from self.check_block(nested, list(nested.inputs), visible)
+            for var in operation.outputs:
+                yield from self._define(var, visible, where)
+        for var in block.outputs:
+            if visible.get(var.name) is not var:
+                yield Diagnostic(self._place, f"the output {var.name!r} is not defined in or around its block")
+
+    def _define(self, var: Any, visible: dict[str, Any], where: str) -> Iterator[Diagnostic]:
+        if var.name in visible:
+            yield Diagnostic(where, f"the name {var.name!r} is defined twice")
+        visible[var.name] = var
+        self._uses[var] = Counter()
+
+    def _check_op(self, operation: Any, visible: dict[str, Any]) -> Iterator[str]:
+        for parameter, var in input_values(operation):
+            if visible.get(var.name) is not var:
+                yield f"its input {parameter!r}, {var.name!r}, is not defined before it"
+            else:
+                self._uses[var][operation] += 1
+        yield from _wrong_class(operation, self._opset)
+        yield from _wrong_inputs(operation)
+        yield from _wrong_types(operation)
+
+    def wrong_uses(self) -> Iterator[str]:
+        for var, uses in self._uses.items():
+            if Counter(var.child_ops) != uses:
+                yield f"the use list of {var.name!r} does not agree with the ops that use it"
+
+
+def _wrong_class(operation: Any, opset: Opset) -> Iterator[str]:
+    try:
+        expected = op_class(operation.op_type, opset)
+    except MiloptError as error:
+        yield str(error)
+        return
+    if type(operation) is not expected:
+        yield f"it is an op of another version than that of {opset}"
+
+
+def _wrong_inputs(operation: Any) -> Iterator[str]:
+    for parameter, kind in operation.input_spec.input_types.items():
+        value = operation.inputs.get(parameter)
+        internal = parameter in operation.internal_inputs
+        if value is None:
+            if not kind.optional and not internal:
+                yield f"its required input {parameter!r} is missing"
+        elif kind.const and not isinstance(value, list | tuple) and not value.is_descendant_of_const:
+            yield f"its input {parameter!r} must be constant"
+
+
+def _wrong_types(operation: Any) -> Iterator[str]:
+    if operation.op_type == "const" or operation.blocks:
+        return  # constants carry their type; control flow takes that of its blocks, which are checked themselves
+    try:
+        inferred = operation.type_inference()
+    except Exception as error:  # noqa: BLE001 - each op raises what it likes
+        yield f"its types do not fit: {error}"
+        return
+    for var, kind in zip(operation.outputs, inferred if isinstance(inferred, tuple) else (inferred,), strict=False):
+        if not types.is_compatible_type(var.sym_type, kind):
+            yield (f"its output {var.name!r} has the type {var.sym_type.__type_info__()}, "
+                   f"its inputs give {kind.__type_info__()}")
