@@ -1,0 +1,136 @@
+"""The printer: a program in Apple's MIL syntax, the `model.mil` of a compiled model.
+
+Where Apple's printer and hand-written files differ it writes as Apple's does: inputs of ops and attributes sorted,
+floats hexadecimal, one op a line. It keeps the order of function inputs, which Apple's sorts, because the order
+is part of the program. Nested blocks have no public example; they are written in the style of functions.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from typing import Any, Literal
+
+import numpy as np
+
+from .dtypes import DType, pack_bits
+from .literals import Formatter, format_string
+from .proto_reader import selected_block
+from .proto_writer import belongs_in_file, write_program
+from .pymil import opset_of
+from .targets import Opset
+from .weight_store import BlobReference
+
+Dialect = Literal["1.0", "1.3"]
+Weights = Literal["elided", "inline"]
+
+
+def print_program(program: Any, *, weights: Weights = "elided", dialect: Dialect = "1.3") -> str:
+    """The text of a PyMIL program.
+
+    Args:
+        program: what to print.
+        weights: large constants as a digest of their bytes (`elided`) or element by element (`inline`).
+        dialect: `1.3` writes scalars as `int32(1)`, `1.0` as `tensor<int32, []>(1)`.
+
+    Raises:
+        ProgramError: the program holds something that MIL can not express.
+    """
+    sink = _ElidingSink(opset_of(program)) if weights == "elided" else _InlineSink()
+    return print_proto(write_program(program, sink), dialect=dialect)
+
+
+def print_proto(program: Any, *, dialect: Dialect = "1.3") -> str:
+    """The text of a protobuf `MIL.Program`; weights are written as the references that they are."""
+    return "\n".join(_Printer(dialect).program(program)) + "\n"
+
+
+def digest(array: np.ndarray, dtype: DType) -> str:
+    """The digest that stands for a constant: SHA-256 of its bytes as a weight file holds them, 16 digits."""
+    data = pack_bits(array, dtype) if dtype.is_sub_byte else np.ascontiguousarray(array)
+    return f"sha256:{hashlib.sha256(data.reshape(-1).view(np.uint8).data).hexdigest()[:16]}"
+
+
+class _InlineSink:
+    def place(self, array: np.ndarray, dtype: DType) -> BlobReference | None:  # noqa: ARG002
+        return None
+
+
+class _ElidingSink:
+    """Lets a digest stand where the file's name would."""
+
+    def __init__(self, opset: Opset) -> None:
+        self._opset = opset
+
+    def place(self, array: np.ndarray, dtype: DType) -> BlobReference | None:
+        return BlobReference(digest(array, dtype), 0) if belongs_in_file(array, self._opset) else None
+
+
+def _blob(value: Any, formatter: Formatter) -> str:
+    name = value.blobFileValue.fileName
+    if "sha256:" in name:
+        found = formatter.scalar("string", format_string(name[name.index("sha256:") :]))
+        return f"ELIDED(digest = {found})"
+    path = formatter.scalar("string", format_string(name))
+    return f"BLOBFILE(path = {path}, offset = {formatter.scalar('uint64', str(value.blobFileValue.offset))})"
+
+
+class _Printer:
+    def __init__(self, dialect: Dialect) -> None:
+        self._dialect = dialect
+        self._format = Formatter(dialect == "1.0", _blob)
+
+    def program(self, program: Any) -> Iterator[str]:
+        string = self._format.type(_string_type())
+        attributes = self._attributes(program.attributes) or f"[buildInfo = dict<{string}, {string}>({{}})]"
+        yield f"program({self._dialect})"
+        yield attributes
+        yield "{"
+        for name in sorted(program.functions, key=lambda name: (name != "main", name)):
+            yield from self._function(name, program.functions[name])
+        yield "}"
+
+    def _function(self, name: str, function: Any) -> Iterator[str]:
+        opset, block = selected_block(function, f"function {name!r}")
+        attributes = self._attributes(function.attributes)
+        head = f"    func {name}<{opset.text_name}>({self._parameters(function.inputs)})"
+        yield f"{head} {attributes} {{" if attributes else f"{head} {{"
+        yield from self._operations(block, 12)
+        yield f"        }} -> ({', '.join(block.outputs)});"
+
+    def _operations(self, block: Any, indent: int) -> Iterator[str]:
+        for operation in block.operations:
+            lines = [line for nested in operation.blocks for line in self._block(nested, indent)]
+            yield " " * indent + self._operation(operation) + (" " + lines[0].lstrip() if lines else ";")
+            yield from lines[1:-1]
+            if lines:
+                yield lines[-1] + ";"
+
+    def _block(self, block: Any, indent: int) -> Iterator[str]:
+        yield " " * indent + f"({self._parameters(block.inputs)}) {{"
+        yield from self._operations(block, indent + 8)
+        yield " " * (indent + 4) + f"}} -> ({', '.join(block.outputs)})"
+
+    def _parameters(self, values: Any) -> str:
+        return ", ".join(f"{self._format.type(value.type)} {value.name}" for value in values)
+
+    def _operation(self, operation: Any) -> str:
+        arguments = ", ".join(f"{name} = {self._argument(operation.inputs[name])}" for name in sorted(operation.inputs))
+        call = f"{operation.type}({arguments}){self._attributes(operation.attributes)}"
+        return f"{self._parameters(operation.outputs)} = {call}" if operation.outputs else call
+
+    def _argument(self, argument: Any) -> str:
+        values = [b.name if b.WhichOneof("binding") == "name" else self._format.value(b.value)
+                  for b in argument.arguments]
+        return values[0] if len(values) == 1 else f"({', '.join(values)})"
+
+    def _attributes(self, attributes: Any) -> str:
+        found = (f"{name} = {self._format.value(attributes[name])}" for name in sorted(attributes))
+        return f"[{', '.join(found)}]" if attributes else ""
+
+
+def _string_type() -> Any:
+    from .proto_values import builtin_proto
+    from .pymil import proto
+
+    return proto.MIL_pb2.ValueType(tensorType=proto.MIL_pb2.TensorType(dataType=builtin_proto("string"), rank=0))
