@@ -1,0 +1,1 @@
+"""What measures or changes a program? Passes, the manager that runs them, and the analyses they ask for."""

@@ -1,0 +1,1 @@
+"""Transforms: one pass a file, one name in three spellings."""

@@ -1,0 +1,124 @@
+"""The pass `quantize-weights`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import attrs
+
+from ...ir.errors import TargetError
+from ...ir.targets import IOS16, IOS18, Opset
+from ..analysis.weight_inventory import WeightInventory
+from ..analysis.weight_plan import Decision, plan_weights
+from ..base import UNCHANGED, Outcome, Pass, PassContext
+from ..numerics import QuantizedTensor, quantize
+from ..options import option
+
+_Cache = dict[tuple[Any, ...], QuantizedTensor]
+
+
+@attrs.frozen(kw_only=True)
+class QuantizeWeights(Pass):
+    """Quantizes weights to 8 bits; activations and arithmetic stay float.
+
+    Rules:
+        1. The weights of conv, conv_transpose, linear, matmul, gather, lstm, gru and rnn are quantized, one scale
+           for each output channel (`WEIGHT_OPERANDS` has the axis of each).
+        2. iOS 16 and 17 encode them as `constexpr_affine_dequantize`, iOS 18 and later as
+           `constexpr_blockwise_shift_scale`. iOS 15 has no such op: refused.
+        3. A weight that several ops use is quantized once; weights that are one in the file stay one.
+        4. Left alone, each with a remark: at most `min-elements` elements, rank 1, integers and bools, infinities and
+           NaN, compressed already, used by other ops as well, users that want different channel axes.
+
+    Before:
+
+        tensor<fp16, [64, 40]> w = const()[name = string("w"), val = tensor<fp16, [64, 40]>(...)];
+
+    After, for iOS 18:
+
+        tensor<fp16, [64, 40]> w = constexpr_blockwise_shift_scale(data = tensor<int8, [64, 40]>(...),
+            scale = tensor<fp16, [64, 1]>(...))[name = string("w")];
+    """
+
+    dtype: str = option("int8", help="the type of the codes", choices=("int8", "uint8"))
+    mode: str = option("symmetric", help="zero point fixed, or chosen for each channel", choices=("symmetric", "affine"))
+    granularity: str = option("per-channel", help="what shares a scale", choices=("per-channel", "per-tensor"))
+    min_elements: int = option(2048, help="weights of at most this many elements stay", minimum=0)
+
+    def run(self, root: Any, context: PassContext) -> Outcome:
+        """See the class."""
+        from ...ir.pymil import opset_of
+
+        opset = opset_of(root)
+        if opset < IOS16:
+            raise TargetError(f"{opset} has no op for compressed weights", hint="choose the target iOS16 or later")
+        inventory = context.analyses.get(WeightInventory)
+        decisions = plan_weights(inventory.constants, granularity=self.granularity,  # type: ignore[arg-type]
+                                 min_elements=self.min_elements)
+        cache: _Cache = {}
+        for decision in decisions:
+            if decision.refusal is None:
+                self._apply(decision, opset, cache, context)
+            else:
+                _explain(decision, context)
+        return Outcome(changed=True) if cache else UNCHANGED
+
+    def _apply(self, decision: Decision, opset: Opset, cache: _Cache, context: PassContext) -> None:
+        from ...ir.weight_files import release_pages
+
+        constant, value = decision.constant, decision.constant.value
+        key = (value.ctypes.data, value.shape, value.dtype.str, decision.axis)
+        if key not in cache:
+            cache[key] = quantize(value, axis=decision.axis, dtype=self.dtype,  # type: ignore[arg-type]
+                                  symmetric=self.mode == "symmetric")
+            release_pages(value)
+        tensor = cache[key]
+        encoded = _encode(constant.op, tensor, opset)
+        before = value.nbytes
+        after = sum(part.nbytes for part in (tensor.data, tensor.scale, tensor.zero_point) if part is not None)
+        users = ", ".join(dict.fromkeys(use.op.op_type for use in constant.uses))
+        context.remark("passed", encoded, "quantized", f"{self.granularity} {self.mode} {self.dtype} for {users}",
+                       data={"shape": list(value.shape), "axis": decision.axis, "scheme": self._scheme,
+                             "bytes_before": before, "bytes_after": after})
+
+    @property
+    def _scheme(self) -> str:
+        return f"{self.dtype} {self.granularity} {self.mode}"
+
+
+def _explain(decision: Decision, context: PassContext) -> None:
+    refusal, constant = decision.refusal, decision.constant
+    if refusal is not None:
+        context.remark(refusal.kind, constant.op, refusal.code, refusal.message, suggestion=refusal.suggestion,
+                       source=refusal.source, data={"shape": list(constant.value.shape),
+                                                    "bytes_before": constant.value.nbytes})
+
+
+def _encode(constant: Any, tensor: QuantizedTensor, opset: Opset) -> Any:
+    """Puts the op that decodes `tensor` in the place of a constant, under its name; returns that op."""
+    from ...ir.rewriting import replace_op
+
+    if opset >= IOS18:
+        return replace_op(constant, "constexpr_blockwise_shift_scale", _blockwise(tensor))
+    return replace_op(constant, "constexpr_affine_dequantize", _affine(tensor))
+
+
+def _blockwise(tensor: QuantizedTensor) -> dict[str, Any]:
+    inputs = {"data": tensor.data, "scale": tensor.broadcast(tensor.scale)}
+    if tensor.zero_point is not None:
+        inputs["offset"] = tensor.broadcast(tensor.zero_point)
+    return inputs
+
+
+def _affine(tensor: QuantizedTensor) -> dict[str, Any]:
+    """iOS 16's op takes vectors on an axis, or scalars, and always a zero point."""
+    import numpy as np
+
+    zero_point = np.zeros(tensor.scale.shape, tensor.data.dtype) if tensor.zero_point is None else tensor.zero_point
+    per_tensor = tensor.axis is None
+    return {
+        "quantized_data": tensor.data,
+        "scale": tensor.scale[0] if per_tensor else tensor.scale,
+        "zero_point": zero_point[0] if per_tensor else zero_point,
+        "axis": np.int32(0 if tensor.axis is None else tensor.axis),
+    }
