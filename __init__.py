@@ -9,12 +9,16 @@ if TYPE_CHECKING:
     from .ir.errors import MiloptError as MiloptError
     from .ir.model import Model as Model
     from .ir.model import load as load
+    from .pipelines.optimize import Optimization as Optimization
+    from .pipelines.optimize import optimize as optimize
 
 # Importing coremltools takes a second, so that nothing of it is imported before it is used (PEP 562).
 _HOMES = {
     "MiloptError": ".ir.errors",
     "Model": ".ir.model",
+    "Optimization": ".pipelines.optimize",
     "load": ".ir.model",
+    "optimize": ".pipelines.optimize",
 }
 
 __all__ = [*sorted(_HOMES), "__version__"]  # noqa: PLE0604 - a list of strings, made from the table above

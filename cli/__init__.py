@@ -1,0 +1,1 @@
+"""The command line: `milopt` for users, `mil-opt` for authors of passes."""

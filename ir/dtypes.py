@@ -116,7 +116,7 @@ def pack_bits(values: np.ndarray, dtype: DType) -> np.ndarray:
     Returns:
         uint8, shape (payload_bytes,).
     """
-    raw = values.reshape(-1).astype(np.uint8) & ((1 << dtype.bits) - 1)
+    raw = values.reshape(-1).astype(np.uint8)  # elements out of range lose their upper bits below
     bits = np.unpackbits(raw[:, np.newaxis], axis=1, count=dtype.bits, bitorder="little")
     return np.packbits(bits.reshape(-1), bitorder="little")
 

@@ -56,6 +56,10 @@ class PassFailure(MiloptError):  # noqa: N818 - the field says that a pass fails
     """A pass that raised, or whose result did not verify; names the pass."""
 
 
+class CheckFailure(MiloptError):  # noqa: N818 - it is the check that fails
+    """The input was fine and the work was done, but a check that was asked for did not hold."""
+
+
 def did_you_mean(name: str, known: Iterable[str]) -> str | None:
     """A hint naming the nearest of `known`, or None when nothing is near."""
     near = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)

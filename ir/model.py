@@ -89,8 +89,11 @@ class Model:
         """
         if len(self.stages) != 1:
             labels = ", ".join(stage.label for stage in self.stages)
-            raise ProgramError(f"the pipeline holds {len(self.stages)} programs", where=self.name,
-                               hint=f"choose one of model.programs: {labels}")
+            raise ProgramError(
+                f"the pipeline holds {len(self.stages)} programs",
+                where=self.name,
+                hint=f"choose one of model.programs: {labels}",
+            )
         return self.stages[0].program
 
     @property
@@ -168,6 +171,8 @@ def load(path: str | os.PathLike[str]) -> Model:
         PackageError: not a package, no ML program in it, or its files are damaged.
         ProgramError: an op that no opset has, or a construct that PyMIL does not have.
     """
+    from google.protobuf.message import DecodeError
+
     from .checking import check_programs
     from .pymil import proto
 
@@ -175,11 +180,16 @@ def load(path: str | os.PathLike[str]) -> Model:
     specification = proto.Model_pb2.Model()
     try:
         specification.ParseFromString((package.root / package.specification).read_bytes())
-    except Exception as error:  # protobuf's own error type differs between its implementations
-        raise PackageError(f"{package.specification} is not a Core ML specification: {error}", where=package.root) from None
+    except DecodeError as error:
+        raise PackageError(
+            f"{package.specification} is not a Core ML specification: {error}", where=package.root
+        ) from None
     model = Model(specification, WeightStore(package.model_folder), package)
     if not model.stages:
-        raise PackageError(f"the model is a {specification.WhichOneof('Type') or 'model without content'}, not an ML program",
-                           where=package.root, hint="convert it anew with convert_to='mlprogram'")
+        raise PackageError(
+            f"the model is a {specification.WhichOneof('Type') or 'model without content'}, not an ML program",
+            where=package.root,
+            hint="convert it anew with convert_to='mlprogram'",
+        )
     check_programs(model)
     return model

@@ -27,7 +27,7 @@ def write_model(model: Model, path: Path, *, overwrite: bool) -> None:
     with atomic_folder(path, overwrite=overwrite) as work:
         layout = _Layout(model)
         layout.copy_other_files(work)
-        specification = _write_programs(model, work / layout.model_folder, layout)
+        specification = _write_programs(model, work / layout.model_folder)
         (work / layout.specification).write_bytes(specification.SerializeToString(deterministic=True))
         has_weights = any((work / layout.model_folder / "weights").glob("*"))
         (work / MANIFEST).write_text(manifest_with_weights(layout.manifest, has_weights=has_weights), "utf-8")
@@ -38,8 +38,9 @@ class _Layout:
 
     def __init__(self, model: Model) -> None:
         self._package = model.package
-        self._old_weights = {reference.file for stage in model.stages
-                             for reference, _ in blob_values(stage.specification.mlProgram)}
+        self._old_weights = {
+            reference.file for stage in model.stages for reference, _ in blob_values(stage.specification.mlProgram)
+        }
         self.specification = self._package.specification if self._package else SPECIFICATION
         self.model_folder = str(Path(self.specification).parent) if self._package else MODEL_FOLDER
         self.manifest = (self._package.root / MANIFEST).read_text("utf-8") if self._package else None
@@ -56,7 +57,7 @@ class _Layout:
                 shutil.copyfile(self._package.root / name, work / name)
 
 
-def _write_programs(model: Model, folder: Path, layout: _Layout) -> Any:
+def _write_programs(model: Model, folder: Path) -> Any:
     specification = type(model.specification)()
     specification.CopyFrom(model.specification)
     copies = dict(zip((stage.label for stage in model.stages), _programs_in(specification), strict=True))
@@ -72,7 +73,8 @@ def _write_programs(model: Model, folder: Path, layout: _Layout) -> Any:
                 written = write_program(stage.program, sink, original=stage.specification.mlProgram)
                 copies[stage.label].mlProgram.CopyFrom(written)
                 copies[stage.label].specificationVersion = max(
-                    copies[stage.label].specificationVersion, opset_of(stage.program).specification_version)
+                    copies[stage.label].specificationVersion, opset_of(stage.program).specification_version
+                )
     specification.specificationVersion = max(specification.specificationVersion, model.opset.specification_version)
     return specification
 

@@ -66,12 +66,18 @@ def open_package(path: Path) -> Package:
         raise PackageError("not an .mlpackage", where=path, hint=_advice_for_file(path))
     manifest = path / MANIFEST
     if not manifest.is_file():
-        raise PackageError(f"not an .mlpackage: it has no {MANIFEST}", where=path,
-                           hint="compiled models (.mlmodelc) are not read yet" if path.suffix == ".mlmodelc" else None)
+        raise PackageError(
+            f"not an .mlpackage: it has no {MANIFEST}",
+            where=path,
+            hint="compiled models (.mlmodelc) are not read yet" if path.suffix == ".mlmodelc" else None,
+        )
     package = Package(path, _specification_of(manifest))
     if not (path / package.specification).is_file():
-        raise PackageError(f"the specification {package.specification!r} is missing", where=path,
-                           hint="the package is incomplete: copy it again, whole")
+        raise PackageError(
+            f"the specification {package.specification!r} is missing",
+            where=path,
+            hint="the package is incomplete: copy it again, whole",
+        )
     return package
 
 
@@ -86,7 +92,9 @@ def _specification_of(manifest: Path) -> str:
         content = json.loads(manifest.read_text("utf-8"))
         item = content["itemInfoEntries"][content["rootModelIdentifier"]]["path"]
     except (ValueError, KeyError, TypeError) as error:
-        raise PackageError(f"the manifest names no root model: {type(error).__name__} {error}", where=manifest) from None
+        raise PackageError(
+            f"the manifest names no root model: {type(error).__name__} {error}", where=manifest
+        ) from None
     specification = f"{DATA}/{item}"
     inside = (manifest.parent / specification).resolve().is_relative_to(manifest.parent.resolve())
     if not isinstance(item, str) or not inside:
@@ -101,8 +109,9 @@ def manifest_with_weights(existing: str | None, *, has_weights: bool) -> str:
         existing: the manifest of the package that the model came from; it is kept as it is when it suffices.
         has_weights: whether the package has a folder of weights.
     """
-    content: dict[str, Any] = json.loads(existing) if existing else {"fileFormatVersion": "1.0.0",
-                                                                     "itemInfoEntries": {}}
+    content: dict[str, Any] = (
+        json.loads(existing) if existing else {"fileFormatVersion": "1.0.0", "itemInfoEntries": {}}
+    )
     entries = content["itemInfoEntries"]
     if "rootModelIdentifier" not in content:
         content["rootModelIdentifier"] = _add(entries, "model.mlmodel", "CoreML Model Specification")
@@ -114,5 +123,10 @@ def manifest_with_weights(existing: str | None, *, has_weights: bool) -> str:
 
 def _add(entries: dict[str, Any], name: str, description: str) -> str:
     identifier = str(uuid.uuid5(_NAMESPACE, name)).upper()
-    entries[identifier] = {"author": _AUTHOR, "description": description, "name": name, "path": f"{_AUTHOR}/{name}"}
+    entries[identifier] = {
+        "author": _AUTHOR,
+        "description": description,
+        "name": name,
+        "path": f"{_AUTHOR}/{name}",
+    }
     return identifier

@@ -120,8 +120,9 @@ class _Printer:
         return f"{self._parameters(operation.outputs)} = {call}" if operation.outputs else call
 
     def _argument(self, argument: Any) -> str:
-        values = [b.name if b.WhichOneof("binding") == "name" else self._format.value(b.value)
-                  for b in argument.arguments]
+        values = [
+            b.name if b.WhichOneof("binding") == "name" else self._format.value(b.value) for b in argument.arguments
+        ]
         return values[0] if len(values) == 1 else f"({', '.join(values)})"
 
     def _attributes(self, attributes: Any) -> str:

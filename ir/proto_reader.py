@@ -80,8 +80,11 @@ def selected_block(function: Any, where: object = None) -> tuple[Opset, Any]:
     opset = opset_of_mil_name(function.opset, where)
     if set(function.block_specializations) != {function.opset}:
         found = ", ".join(sorted(function.block_specializations)) or "none"
-        raise ProgramError(f"the function has the opset {function.opset} and blocks for {found}", where=where,
-                           hint="milopt reads functions with exactly one block, that of their opset")
+        raise ProgramError(
+            f"the function has the opset {function.opset} and blocks for {found}",
+            where=where,
+            hint="milopt reads functions with exactly one block, that of their opset",
+        )
     return opset, function.block_specializations[function.opset]
 
 
@@ -107,8 +110,11 @@ class _FunctionReader:
 
     def _taken_names(self) -> Iterator[str]:
         for operation in walk_operations(self._block):
-            yield operation.attributes["name"].immediateValue.tensor.strings.values[0] if (
-                "name" in operation.attributes) else ""
+            yield (
+                operation.attributes["name"].immediateValue.tensor.strings.values[0]
+                if ("name" in operation.attributes)
+                else ""
+            )
             yield from (output.name for output in operation.outputs)
 
     def _placeholder(self, value: Any) -> Any:
@@ -125,8 +131,11 @@ class _FunctionReader:
 
     def _read_block(self, block: Any, scope: _Scope) -> None:
         if block.attributes:
-            raise ProgramError(f"a block has the attribute {next(iter(block.attributes))!r}",
-                               where=f"function {self._name!r}", hint="PyMIL has no place for it")
+            raise ProgramError(
+                f"a block has the attribute {next(iter(block.attributes))!r}",
+                where=f"function {self._name!r}",
+                hint="PyMIL has no place for it",
+            )
         for operation in block.operations:
             self._read_operation(operation, scope)
         curr_block().set_outputs([self._lookup(name, scope, "the block's outputs") for name in block.outputs])
@@ -146,7 +155,7 @@ class _FunctionReader:
     def _operation_name(self, operation: Any) -> str:
         if "name" in operation.attributes:
             return str(operation.attributes["name"].immediateValue.tensor.strings.values[0])
-        return operation.outputs[0].name if operation.outputs else operation.type
+        return str(operation.outputs[0].name if operation.outputs else operation.type)
 
     def _read_generic(self, operation: Any, name: str, scope: _Scope) -> None:
         where = f"op {name!r}"
@@ -168,8 +177,9 @@ class _FunctionReader:
         known, inputs = cls.input_spec.input_types, {}
         for parameter, argument in sorted(operation.inputs.items()):  # a protobuf map has no order of its own
             if parameter not in known:
-                raise ProgramError(f"{operation.type} has no input {parameter!r} in the opset {self._opset}",
-                                   where=where)
+                raise ProgramError(
+                    f"{operation.type} has no input {parameter!r} in the opset {self._opset}", where=where
+                )
             values = [self._binding(binding, scope, where) for binding in argument.arguments]
             single = len(values) == 1 and type(known[parameter]).__name__ != "TupleInputType"
             inputs[parameter] = values[0] if single else values
@@ -190,8 +200,10 @@ class _FunctionReader:
 
     def _name_outputs(self, operation: Any, result: Any, scope: _Scope, where: str) -> None:
         if len(operation.outputs) != len(result.outputs):
-            raise ProgramError(f"{operation.type} has {len(result.outputs)} outputs, not {len(operation.outputs)}",
-                               where=where)
+            raise ProgramError(
+                f"{operation.type} has {len(result.outputs)} outputs, not {len(operation.outputs)}",
+                where=where,
+            )
         for declared, var in zip(operation.outputs, result.outputs, strict=True):
             _check_type(declared, var, where)
             var.name = declared.name
@@ -201,7 +213,10 @@ class _FunctionReader:
         """`write_state`, which PyMIL calls `coreml_update_state`, has no output in the protobuf."""
         cls = op_class("coreml_update_state", self._opset)
         bound = {key: argument.arguments[0].name for key, argument in operation.inputs.items()}
-        inputs = {"state": self._lookup(bound["input"], scope, name), "value": self._lookup(bound["data"], scope, name)}
+        inputs = {
+            "state": self._lookup(bound["input"], scope, name),
+            "value": self._lookup(bound["data"], scope, name),
+        }
         new_operation(cls, name=name.removesuffix(WRITE_STATE_SUFFIX), inputs=inputs)
 
     def _merge_read_state(self, operation: Any, name: str, scope: _Scope) -> bool:
@@ -209,7 +224,12 @@ class _FunctionReader:
         state = self._lookup(operation.inputs["input"].arguments[0].name, scope, name)
         operations = curr_block().operations
         last = operations[-1] if len(operations) else None
-        if last is None or last.op_type != "coreml_update_state" or last.state is not state or last.outputs[0].child_ops:
+        if (
+            last is None
+            or last.op_type != "coreml_update_state"
+            or last.state is not state
+            or last.outputs[0].child_ops
+        ):
             return False
         last.name = name
         last.outputs[0].name = operation.outputs[0].name
@@ -229,7 +249,7 @@ def control_flow_inputs(op_type: str, blocks: list[Any]) -> dict[str, Any]:
     names = {"while_loop": ("_cond", "_body"), "cond": ("_true_fn", "_false_fn")}.get(op_type)
     if names is None:
         return {}
-    return {"_existing_blocks": blocks} | {name: _takes_nothing_gives_none for name in names}
+    return {"_existing_blocks": blocks} | dict.fromkeys(names, _takes_nothing_gives_none)
 
 
 def _takes_nothing_gives_none(*_: Any) -> None:
@@ -242,5 +262,8 @@ def _check_type(declared: Any, var: Any, where: str) -> None:
         return
     if types.is_tensor(var.sym_type) and types.is_scalar(expected) and var.dtype == expected:
         return  # PyMIL sometimes says tensor of rank 0 where the protobuf says scalar
-    raise ProgramError(f"output {declared.name!r} is declared as {expected.__type_info__()} but inferred as "
-                       f"{var.sym_type.__type_info__()}", where=where)
+    raise ProgramError(
+        f"output {declared.name!r} is declared as {expected.__type_info__()} but inferred as "
+        f"{var.sym_type.__type_info__()}",
+        where=where,
+    )

@@ -28,15 +28,15 @@ from coremltools.converters.mil.mil import (  # noqa: E402
     mil_list,
     types,
 )
-from coremltools.converters.mil.mil import block as _block_module  # noqa: E402
 from coremltools.converters.mil.mil import Builder as mb  # noqa: E402, N813 - the name the field knows it by
+from coremltools.converters.mil.mil import block as _block_module  # noqa: E402
 from coremltools.converters.mil.mil.block import curr_block  # noqa: E402
 from coremltools.converters.mil.mil.ops.helper import _get_version_of_op  # noqa: E402
 from coremltools.converters.mil.mil.ops.registry import SSAOpRegistry  # noqa: E402
 from coremltools.converters.mil.mil.passes.graph_pass import AbstractGraphPass  # noqa: E402
 from coremltools.converters.mil.mil.program import StateTensorPlaceholder, get_new_symbol  # noqa: E402
-from coremltools.converters.mil.mil.types.symbolic import is_symbolic  # noqa: E402
 from coremltools.converters.mil.mil.scope import ScopeInfo, ScopeSource  # noqa: E402
+from coremltools.converters.mil.mil.types.symbolic import is_symbolic  # noqa: E402
 
 logging.getLogger("coremltools").setLevel(_previous)
 
@@ -45,17 +45,41 @@ from .errors import ProgramError, did_you_mean  # noqa: E402
 from .targets import IOS18, Opset, opset_of_specification  # noqa: E402
 
 __all__ = [
-    "AbstractGraphPass", "Block", "Function", "ListVar", "Operation", "Placeholder", "Program",
-    "StateTensorPlaceholder", "Value", "Var", "available_target", "builtin_type", "curr_block", "dtype_of",
-    "graph_pass_scope", "inside", "is_known_op", "is_symbolic", "mb", "mil_list", "new_operation", "op_class", "opset_of", "proto",
-    "set_opset", "types", "unique_names", "value_type_from_proto",
-]  # fmt: skip
+    "AbstractGraphPass",
+    "Block",
+    "Function",
+    "ListVar",
+    "Operation",
+    "Placeholder",
+    "Program",
+    "StateTensorPlaceholder",
+    "Value",
+    "Var",
+    "available_target",
+    "builtin_type",
+    "curr_block",
+    "dtype_of",
+    "graph_pass_scope",
+    "inside",
+    "is_known_op",
+    "is_symbolic",
+    "mb",
+    "mil_list",
+    "new_operation",
+    "op_class",
+    "opset_of",
+    "proto",
+    "set_opset",
+    "types",
+    "unique_names",
+    "value_type_from_proto",
+]
 
 Value: TypeAlias = Any  # a numpy array or scalar, a string, a bool, a mil_list or a dictionary
 
 
 def available_target(opset: Opset) -> Any:
-    """coremltools' own enumeration value for an opset."""
+    """Coremltools' own enumeration value for an opset."""
     return AvailableTarget(opset.specification_version)
 
 
@@ -95,7 +119,7 @@ def op_class(op_type: str, opset: Opset, where: object = None) -> Any:
     if AvailableTarget(newest) not in variants:
         first = min(variants).name
         raise ProgramError(f"op {op_type!r} is not in the opset {opset}", where=where, hint=f"it came with {first}")
-    return _get_version_of_op(variants, available_target(opset if opset <= IOS18 else IOS18))
+    return _get_version_of_op(variants, available_target(min(opset, IOS18)))
 
 
 def dtype_of(var: Any) -> DType:
@@ -120,8 +144,10 @@ def value_type_from_proto(value_type: Any, where: object = None) -> Any:
     if kind == "tensorType":
         tensor = value_type.tensorType
         if tensor.rank != len(tensor.dimensions):
-            raise ProgramError(f"a tensor type says rank {tensor.rank} and lists {len(tensor.dimensions)} dimensions",
-                               where=where)
+            raise ProgramError(
+                f"a tensor type says rank {tensor.rank} and lists {len(tensor.dimensions)} dimensions",
+                where=where,
+            )
         element = builtin_type(dtype_of_proto(tensor.dataType))
         shape = [_dimension(dimension, where) for dimension in tensor.dimensions]
         return types.tensor(element, shape) if shape else element
@@ -163,7 +189,15 @@ def new_operation(cls: Any, *, name: str, inputs: dict[str, Any], before: Any = 
     """
     try:
         outputs = mb._add_op(cls, name=name, before_op=before, **inputs)  # noqa: SLF001 - this is the adapter
-    except (ValueError, TypeError, AttributeError, KeyError, AssertionError, RuntimeError, IndexError) as error:
+    except (
+        ValueError,
+        TypeError,
+        AttributeError,
+        KeyError,
+        AssertionError,
+        RuntimeError,
+        IndexError,
+    ) as error:
         reason = error.args[0] if error.args else repr(error)
         raise ProgramError(f"op of type {cls.__name__!r} is not valid: {reason}", where=f"op {name!r}") from error
     return (outputs[0] if isinstance(outputs, list | tuple) else outputs).op

@@ -26,7 +26,7 @@ def atomic_folder(path: Path, *, overwrite: bool) -> Iterator[Path]:
     Raises:
         SaveError: `path` is no `.mlpackage` name, exists, can not be written to, or the disk is full.
     """
-    _check(path, overwrite=overwrite)
+    check_output(path, overwrite=overwrite)
     with _explained(path):
         work = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".partial", dir=path.parent))
         try:
@@ -37,13 +37,18 @@ def atomic_folder(path: Path, *, overwrite: bool) -> Iterator[Path]:
             shutil.rmtree(work, ignore_errors=True)
 
 
-def _check(path: Path, *, overwrite: bool) -> None:
+def check_output(path: Path, *, overwrite: bool) -> None:
+    """Raises `SaveError` when a package can not be written to `path` as things stand."""
     if path.suffix != ".mlpackage":
         raise SaveError("the output must end in .mlpackage", where=path)
     if not path.parent.is_dir():
         raise SaveError(f"the folder {str(path.parent)!r} does not exist", where=path)
     if os.path.lexists(path) and not overwrite:
-        raise SaveError("the output exists already", where=path, hint="use --force, in Python overwrite=True, to replace it")
+        raise SaveError(
+            "the output exists already",
+            where=path,
+            hint="use --force, in Python overwrite=True, to replace it",
+        )
 
 
 @contextmanager
@@ -53,7 +58,9 @@ def _explained(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         if error.errno == errno.ENOSPC:
-            raise SaveError("the disk is full; nothing was written", where=path, hint="free space and try again") from error
+            raise SaveError(
+                "the disk is full; nothing was written", where=path, hint="free space and try again"
+            ) from error
         if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
             raise SaveError("the folder can not be written to", where=path.parent) from error
         raise SaveError(f"could not be written: {error.strerror or error}", where=path) from error

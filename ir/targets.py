@@ -70,8 +70,8 @@ def parse_target(name: str) -> Opset:
     known = ", ".join(opset.ios for opset in OPSETS)
     raise TargetError(
         f"unknown deployment target {name!r}",
-        hint=did_you_mean(name, deployment_targets()) or f"one of {known}, or a macOS, watchOS, tvOS, "
-        "visionOS name of the same release",
+        hint=did_you_mean(name, deployment_targets())
+        or f"one of {known}, or a macOS, watchOS, tvOS, visionOS name of the same release",
     )
 
 

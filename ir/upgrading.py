@@ -47,12 +47,16 @@ def raise_opset(program: Any, opset: Opset) -> bool:
     """
     now = opset_of(program)
     if now > opset:
-        raise TargetError(f"the model needs {now}; it can not be lowered to {opset}",
-                          hint=f"choose {now} or a later target, or convert the model anew for {opset}")
+        raise TargetError(
+            f"the model needs {now}; it can not be lowered to {opset}",
+            hint=f"choose {now} or a later target, or convert the model anew for {opset}",
+        )
     if now == opset:
         return False
-    raised = {name: copy_function(function, opset, lambda op, inputs: _convert(op, inputs, now, opset))
-              for name, function in program.functions.items()}
+    raised = {
+        name: copy_function(function, opset, lambda op, inputs: _convert(op, inputs, now, opset))
+        for name, function in program.functions.items()
+    }
     program.functions.update(raised)
     return True
 
@@ -60,8 +64,11 @@ def raise_opset(program: Any, opset: Opset) -> bool:
 def _convert(operation: Any, inputs: dict[str, Any], now: Opset, opset: Opset) -> dict[str, Any]:
     for change in NOT_RAISABLE:
         if operation.op_type == change.op_type and now < change.since <= opset:
-            raise ProgramError(f"{change.op_type} can not be raised past {change.since}: {change.reason}",
-                               where=f"op {operation.name!r}", hint=f"choose a target before {change.since}")
+            raise ProgramError(
+                f"{change.op_type} can not be raised past {change.since}: {change.reason}",
+                where=f"op {operation.name!r}",
+                hint=f"choose a target before {change.since}",
+            )
     if operation.op_type in _REENCODED and now < IOS18 <= opset:
         return _REENCODED[operation.op_type](operation)
     return inputs
@@ -74,7 +81,7 @@ def _unpack(packed: np.ndarray, name: str, shape: tuple[int, ...]) -> np.ndarray
 
 
 def _lut_to_dense(operation: Any) -> dict[str, Any]:
-    """iOS 16: packed bytes, a table of rank 1, a shape. iOS 18: indices of their own width and a table per block."""
+    """IOS 16: packed bytes, a table of rank 1, a shape. iOS 18: indices of their own width and a table per block."""
     shape = tuple(int(size) for size in operation.shape.val)
     table = operation.lut.val
     indices = _unpack(operation.indices.val, f"uint{(table.size - 1).bit_length()}", shape)
@@ -82,7 +89,7 @@ def _lut_to_dense(operation: Any) -> dict[str, Any]:
 
 
 def _sparse_to_dense(operation: Any) -> dict[str, Any]:
-    """iOS 16: a mask of packed bytes and a shape. iOS 18: a mask of single bits that has the shape."""
+    """IOS 16: a mask of packed bytes and a shape. iOS 18: a mask of single bits that has the shape."""
     shape = tuple(int(size) for size in operation.shape.val)
     return {"nonzero_data": operation.nonzero_data.val, "mask": _unpack(operation.mask.val, "uint1", shape)}
 

@@ -129,5 +129,7 @@ def _wrong_types(operation: Any) -> Iterator[str]:
         return
     for var, kind in zip(operation.outputs, inferred if isinstance(inferred, tuple) else (inferred,), strict=False):
         if not types.is_compatible_type(var.sym_type, kind):
-            yield (f"its output {var.name!r} has the type {var.sym_type.__type_info__()}, "
-                   f"its inputs give {kind.__type_info__()}")
+            yield (
+                f"its output {var.name!r} has the type {var.sym_type.__type_info__()}, "
+                f"its inputs give {kind.__type_info__()}"
+            )

@@ -54,7 +54,9 @@ class WeightFile:
                 self._map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
         except FileNotFoundError:
             raise PackageError(
-                "the weight file is missing", where=path, hint="the package is incomplete: copy it again, whole"
+                "the weight file is missing",
+                where=path,
+                hint="the package is incomplete: copy it again, whole",
             ) from None
         except (OSError, ValueError) as error:
             raise PackageError(f"the weight file can not be read: {error}", where=path) from error
@@ -82,15 +84,24 @@ class WeightFile:
 
     def _read_metadata(self, offset: int) -> Blob:
         if offset + _METADATA.size > self.size:
-            raise PackageError(f"a weight lies at offset {offset}, outside the file of {self.size} bytes",
-                               where=self.path, hint="the file is truncated or belongs to another model")
+            raise PackageError(
+                f"a weight lies at offset {offset}, outside the file of {self.size} bytes",
+                where=self.path,
+                hint="the file is truncated or belongs to another model",
+            )
         sentinel, code, size, start, padding_bits = _METADATA.unpack_from(self._map, offset)
         if sentinel != SENTINEL:
-            raise PackageError(f"the blob at offset {offset} begins with {sentinel:#010x}, not {SENTINEL:#010x}",
-                               where=self.path, hint="the file is damaged or belongs to another model")
+            raise PackageError(
+                f"the blob at offset {offset} begins with {sentinel:#010x}, not {SENTINEL:#010x}",
+                where=self.path,
+                hint="the file is damaged or belongs to another model",
+            )
         if start + size > self.size:
-            raise PackageError(f"the blob at offset {offset} ends at {start + size}, outside the file of "
-                               f"{self.size} bytes", where=self.path, hint="the file is truncated")
+            raise PackageError(
+                f"the blob at offset {offset} ends at {start + size}, outside the file of {self.size} bytes",
+                where=self.path,
+                hint="the file is truncated",
+            )
         dtype = dtype_of_blob(code)
         if dtype is None:
             raise PackageError(f"the blob at offset {offset} has the unknown type code {code}", where=self.path)
@@ -107,7 +118,10 @@ class WeightFile:
         if blob.dtype != dtype or blob.size != expected:
             raise PackageError(
                 f"the blob at offset {offset} holds {blob.size} bytes of {blob.dtype}, but the program expects "
-                f"{expected} bytes of {dtype}", where=self.path, hint="the file belongs to another model")
+                f"{expected} bytes of {dtype}",
+                where=self.path,
+                hint="the file belongs to another model",
+            )
         return blob
 
     def array(self, offset: int, dtype: DType, shape: tuple[int, ...]) -> np.ndarray:
@@ -178,7 +192,7 @@ class WeightFileWriter:
         self._count = 0
         self._position = _HEADER.size
 
-    def __enter__(self) -> WeightFileWriter:
+    def __enter__(self) -> WeightFileWriter:  # noqa: PYI034 - Self is in the library from Python 3.11 on
         """Itself."""
         return self
 

@@ -53,8 +53,11 @@ class WeightStore:
             raise PackageError(f"weight {name!r} belongs to no package")
         path = self.folder / name
         if PurePosixPath(name).is_absolute() or not path.resolve().is_relative_to(self.folder.resolve()):
-            raise PackageError(f"the weight path {name!r} leaves the package", where=self.folder,
-                               hint="milopt reads nothing outside a package")
+            raise PackageError(
+                f"the weight path {name!r} leaves the package",
+                where=self.folder,
+                hint="milopt reads nothing outside a package",
+            )
         return path
 
     def check(self, reference: BlobReference, dtype: DType, shape: tuple[int, ...]) -> None:
@@ -82,6 +85,9 @@ def reference_from_proto(blob: object, where: object = None) -> BlobReference:
     """
     name: str = blob.fileName  # type: ignore[attr-defined]
     if not name.startswith(MODEL_PATH):
-        raise PackageError(f"the weight path {name!r} leaves the package", where=where,
-                           hint=f"weight paths begin with {MODEL_PATH}")
+        raise PackageError(
+            f"the weight path {name!r} leaves the package",
+            where=where,
+            hint=f"weight paths begin with {MODEL_PATH}",
+        )
     return BlobReference(name.removeprefix(MODEL_PATH), blob.offset)  # type: ignore[attr-defined]

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
+from typing_extensions import Self
+
 AnyAnalysis = TypeVar("AnyAnalysis", bound="Analysis")
 
 
@@ -12,7 +14,7 @@ class Analysis:
     """The base of every analysis: an immutable result, made by `run`."""
 
     @classmethod
-    def run(cls: type[AnyAnalysis], program: Any, analyses: AnalysisManager) -> AnyAnalysis:
+    def run(cls, program: Any, analyses: AnalysisManager) -> Self:
         """Measures a program; may ask `analyses` for others."""
         raise NotImplementedError
 

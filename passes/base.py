@@ -14,6 +14,8 @@ from .remarks import Remark, RemarkKind
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from typing_extensions import Self
+
     from .analyses import Analysis, AnalysisManager
 
 Anchor = Literal["program", "function"]
@@ -57,8 +59,18 @@ class PassContext:
 
         home = function_of(operation)
         function = next((name for name, f in self.program.functions.items() if f is home), "?")
-        self.remarks.append(Remark(kind=kind, pass_name=self.pass_name, function=function, op=operation.name,
-                                   op_type=operation.op_type, code=code, message=message, **more))
+        self.remarks.append(
+            Remark(
+                kind=kind,
+                pass_name=self.pass_name,
+                function=function,
+                op=operation.name,
+                op_type=operation.op_type,
+                code=code,
+                message=message,
+                **more,
+            )
+        )
 
 
 @attrs.frozen(kw_only=True)
@@ -77,7 +89,7 @@ class Pass:
         return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "-", cls.__name__).lower()
 
     @classmethod
-    def from_options(cls, options: Mapping[str, Any]) -> Pass:
+    def from_options(cls, options: Mapping[str, Any]) -> Self:
         """The pass with these options; names may be written with dashes or underscores.
 
         Raises:
@@ -87,8 +99,16 @@ class Pass:
         for name in options:
             if name.replace("-", "_") not in known:
                 spelled = [name.replace("_", "-") for name in known]
-                raise OptionError(f"has no option {name!r}", where=f"pass {cls.pass_name()!r}",
-                                  hint=did_you_mean(name, spelled) or f"it has {', '.join(spelled) or 'none'}")
+                raise OptionError(
+                    f"has no option {name!r}",
+                    where=f"pass {cls.pass_name()!r}",
+                    hint=did_you_mean(name, spelled) or f"it has {', '.join(spelled) or 'none'}",
+                )
+        for field in attrs.fields(cls):
+            if field.default is attrs.NOTHING and field.name not in {name.replace("-", "_") for name in options}:
+                raise OptionError(
+                    f"needs the option {field.name.replace('_', '-')!r}", where=f"pass {cls.pass_name()!r}"
+                )
         try:
             return cls(**{name.replace("-", "_"): value for name, value in options.items()})
         except OptionError as error:
@@ -100,6 +120,9 @@ class Pass:
 
     def __str__(self) -> str:
         """The pass as pipeline text: its name and the options that are not their defaults."""
-        changed = [f"{field.name.replace('_', '-')}={format_value(getattr(self, field.name))}"
-                   for field in attrs.fields(type(self)) if getattr(self, field.name) != field.default]
+        changed = [
+            f"{field.name.replace('_', '-')}={format_value(getattr(self, field.name))}"
+            for field in attrs.fields(type(self))
+            if getattr(self, field.name) != field.default
+        ]
         return self.pass_name() + (f"{{{' '.join(changed)}}}" if changed else "")

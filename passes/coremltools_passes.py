@@ -59,7 +59,7 @@ def coremltools_pass(pass_id: str, options: dict[str, Any]) -> CoremltoolsPass:
 
 
 def configured_pass(pass_id: str, options: dict[str, Any]) -> Any:
-    """coremltools' own object for a pass, options set."""
+    """Coremltools' own object for a pass, options set."""
     from coremltools.converters.mil.mil.passes.graph_pass import PassOption
 
     registry = _registry()

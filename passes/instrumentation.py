@@ -102,8 +102,10 @@ class Timing(Instrumentation):
     def report(self) -> str:
         """Seconds and share of each pass, and their sum."""
         total = sum(entry.seconds for entry in self.times)
-        rows = [f"{entry.seconds:9.4f} s  {entry.seconds / total if total else 0:6.1%}  {entry.path}"
-                for entry in self.times]
+        rows = [
+            f"{entry.seconds:9.4f} s  {entry.seconds / total if total else 0:6.1%}  {entry.path}"
+            for entry in self.times
+        ]
         return "\n".join([*rows, f"{total:9.4f} s  {1:6.1%}  total"])
 
 

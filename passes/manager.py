@@ -113,5 +113,8 @@ def _explained(pass_: Pass, error: Exception) -> MiloptError:
     place = f"pass '{pass_}'"
     if isinstance(error, MiloptError):
         return PassFailure(error.message, where=f"{place}, {error.where}" if error.where else place, hint=error.hint)
-    return PassFailure(f"failed with {type(error).__name__}: {error}", where=place,
-                       hint="this is a defect of the pass: please report it")
+    return PassFailure(
+        f"failed with {type(error).__name__}: {error}",
+        where=place,
+        hint="this is a defect of the pass: please report it",
+    )

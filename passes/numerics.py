@@ -70,12 +70,13 @@ def is_finite(weight: np.ndarray) -> bool:
     """Whether a float tensor holds neither infinities nor NaN; reads it once, without converting it."""
     bits, exponent = _magnitude_bits(weight.dtype)
     view = _as_channels(weight, None).view(bits.dtype)
-    peaks = _over_tiles(view, lambda tile: int((view[_index(tile)] & bits).max(initial=0)))
+    peaks = _over_tiles(view, lambda tile: int((view[tile] & bits).max(initial=0)))
     return max(peaks, default=0) < exponent
 
 
-def quantize(weight: np.ndarray, *, axis: int | None, dtype: IntegerType = "int8",
-             symmetric: bool = True) -> QuantizedTensor:
+def quantize(
+    weight: np.ndarray, *, axis: int | None, dtype: IntegerType = "int8", symmetric: bool = True
+) -> QuantizedTensor:
     """Quantizes a weight to 8 bits.
 
     Args:
@@ -88,14 +89,36 @@ def quantize(weight: np.ndarray, *, axis: int | None, dtype: IntegerType = "int8
     view = _as_channels(weight, axis)
     low, high, shift = integer_range(dtype, symmetric=symmetric)
     if symmetric:
-        scale = _symmetric_scale(_absolute_maximum(view), weight.dtype)
+        scale = _stored_scale(_absolute_maximum(view), high - shift, weight.dtype)
         zero_point = np.full(scale.shape, shift, np.float32)
     else:
-        scale, zero_point = _affine_parameters(*_ranges(view), weight.dtype, low, high)
+        scale, zero_point = _affine_parameters(*_ranges(view), weight.dtype, (low, high))
+    coding = _Coding(scale.astype(np.float32)[:, np.newaxis], zero_point[:, np.newaxis], low, high)
     data = np.empty(view.shape, dtype)
-    _over_tiles(view, lambda tile: _quantize_tile(view, data, tile, scale, zero_point, low, high))
+    _over_tiles(view, lambda tile: coding.write(view, data, tile))
     implied = symmetric and shift == 0
     return QuantizedTensor(data.reshape(weight.shape), scale, None if implied else zero_point.astype(dtype), axis)
+
+
+@attrs.frozen(eq=False)
+class _Coding:
+    """How values become codes: scales and zero points as fp32 columns of shape (channels, 1)."""
+
+    scale: np.ndarray
+    zero_point: np.ndarray
+    low: int
+    high: int
+
+    def write(self, view: np.ndarray, data: np.ndarray, tile: Tile) -> None:
+        """Writes the codes of one tile of `view` to the same place in `data`."""
+        channels = tile[1]
+        values = view[tile].astype(np.float32)
+        np.divide(values, self.scale[channels], out=values)
+        np.rint(values, out=values)
+        if self.zero_point[channels].any():
+            np.add(values, self.zero_point[channels], out=values)
+        np.clip(values, self.low, self.high, out=values)
+        data[tile] = values
 
 
 def _as_channels(weight: np.ndarray, axis: int | None) -> np.ndarray:
@@ -113,10 +136,6 @@ def _tiles(view: np.ndarray) -> Iterator[Tile]:
     for first in range(0, outer, blocks):
         for row in range(0, channels, rows):
             yield slice(first, first + blocks), slice(row, row + rows)
-
-
-def _index(tile: Tile) -> tuple[slice, slice]:
-    return tile
 
 
 @functools.cache
@@ -171,32 +190,18 @@ def _stored_scale(span: np.ndarray, steps: int, dtype: Any) -> np.ndarray:
     a clipped extreme would cost more than a coarser step.
     """
     exact = span / np.float32(steps)
-    stored = exact.astype(dtype)
+    stored: np.ndarray = exact.astype(dtype)
     clipped = span > stored.astype(np.float32) * np.float32(steps + 0.5)
     stored[clipped] = np.nextafter(stored[clipped], np.array(np.inf, dtype))
     stored[span == 0] = 1
     return stored
 
 
-def _symmetric_scale(peak: np.ndarray, dtype: Any) -> np.ndarray:
-    return _stored_scale(peak, 127, dtype)
-
-
-def _affine_parameters(low: np.ndarray, high: np.ndarray, dtype: Any, least: int,
-                       greatest: int) -> tuple[np.ndarray, np.ndarray]:
+def _affine_parameters(
+    low: np.ndarray, high: np.ndarray, dtype: Any, codes: tuple[int, int]
+) -> tuple[np.ndarray, np.ndarray]:
+    least, greatest = codes
     span = high.astype(np.float64) - low  # may pass fp32's greatest number
     scale = _stored_scale(np.minimum(span, np.finfo(np.float32).max).astype(np.float32), greatest - least, dtype)
     zero_point = np.clip(np.rint(least - low / scale.astype(np.float32)), least, greatest)
     return scale, zero_point.astype(np.float32)
-
-
-def _quantize_tile(view: np.ndarray, data: np.ndarray, tile: Tile, scale: np.ndarray, zero_point: np.ndarray,
-                   low: int, high: int) -> None:
-    values = view[tile].astype(np.float32)
-    column = (slice(None), np.newaxis)
-    np.divide(values, scale[tile[1]].astype(np.float32)[column], out=values)
-    np.rint(values, out=values)
-    if zero_point.any():
-        np.add(values, zero_point[tile[1]][column], out=values)
-    np.clip(values, low, high, out=values)
-    data[tile] = values

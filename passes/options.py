@@ -16,19 +16,21 @@ def option(default: Any, *, help: str, choices: Sequence[str] = (), minimum: int
     """A field of a pass: its type is that of its default, and text is converted to it.
 
     Args:
-        default: a bool, int, float or string.
+        default: a bool, int, float or string; or one of these types, for an option that must be given.
         help: one line, shown by `milopt passes`.
         choices: the strings that are allowed.
         minimum: the least allowed number.
     """
-    convert = _CONVERTERS[type(default)]
+    required = isinstance(default, type)
+    kind = default if required else type(default)
+    convert = _CONVERTERS[kind]
 
     def converted(value: Any, field: Any) -> Any:
         name = field.name.replace("_", "-")
         try:
             result = convert(value)
         except (ValueError, TypeError, KeyError):
-            raise OptionError(f"takes {_NOUNS[type(default)]}, not {value!r}", where=f"option {name!r}") from None
+            raise OptionError(f"takes {_NOUNS[kind]}, not {value!r}", where=f"option {name!r}") from None
         if choices and result not in choices:
             raise OptionError(f"takes one of {', '.join(choices)}, not {result!r}", where=f"option {name!r}")
         if minimum is not None and result < minimum:
@@ -36,7 +38,7 @@ def option(default: Any, *, help: str, choices: Sequence[str] = (), minimum: int
         return result
 
     return attrs.field(
-        default=default,
+        default=attrs.NOTHING if required else default,
         converter=attrs.Converter(converted, takes_field=True),
         metadata={"help": help, "choices": tuple(choices)},
     )
@@ -64,7 +66,12 @@ def _to_string(value: Any) -> str:
     return value
 
 
-_CONVERTERS: dict[type, Callable[[Any], Any]] = {bool: _to_bool, int: _to_int, float: _to_float, str: _to_string}
+_CONVERTERS: dict[type, Callable[[Any], Any]] = {
+    bool: _to_bool,
+    int: _to_int,
+    float: _to_float,
+    str: _to_string,
+}
 _NOUNS = {bool: "true or false", int: "a whole number", float: "a number", str: "a word"}
 
 

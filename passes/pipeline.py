@@ -23,7 +23,7 @@ class Pipeline:
     """
 
     anchor: Anchor
-    elements: tuple[Pass | Pipeline, ...] = attrs.field(converter=tuple)
+    elements: tuple[Pass | Pipeline, ...] = attrs.field()
 
     @elements.validator
     def _check(self, _: object, elements: tuple[Pass | Pipeline, ...]) -> None:
@@ -32,8 +32,10 @@ class Pipeline:
                 raise PipelineError(f"a pipeline on a {element.anchor} can not stand in one on a {self.anchor}")
             if isinstance(element, Pass) and element.anchor != self.anchor:
                 wrapped = f"function({element})" if element.anchor == "function" else f"program({element})"
-                raise PipelineError(f"the pass '{element}' runs on a {element.anchor}, not on a {self.anchor}",
-                                    hint=f"write {wrapped}")
+                raise PipelineError(
+                    f"the pass '{element}' runs on a {element.anchor}, not on a {self.anchor}",
+                    hint=f"write {wrapped}",
+                )
 
     def passes(self) -> Iterator[Pass]:
         """Every pass, nested ones included, in order."""

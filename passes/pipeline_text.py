@@ -80,7 +80,7 @@ class _Parser:
             raise self._fail("the end")
 
     def pipeline(self) -> Pipeline:
-        """anchor '(' elements ')'."""
+        """Anchor '(' elements ')'."""
         if self._peek() not in ("program", "function"):
             raise self._fail("'program(...)' or 'function(...)'")
         anchor = self._word("an anchor")

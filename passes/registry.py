@@ -45,8 +45,10 @@ def pass_class(name: str) -> type[Pass]:
     if kebab in _REGISTERED:
         return _REGISTERED[kebab]
     if kebab not in _BUILT_IN:
-        raise PipelineError(f"there is no pass {name!r}",
-                            hint=did_you_mean(kebab, pass_names()) or "mil-opt --list-passes lists them")
+        raise PipelineError(
+            f"there is no pass {name!r}",
+            hint=did_you_mean(kebab, pass_names()) or "mil-opt --list-passes lists them",
+        )
     module = importlib.import_module(f".transforms.{kebab.replace('-', '_')}", __package__)
     cls: type[Pass] = getattr(module, "".join(word.capitalize() for word in kebab.split("-")))
     return cls

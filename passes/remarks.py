@@ -42,5 +42,7 @@ class Remark:
     def __str__(self) -> str:
         """`missed: op 'w' (const) in main: why [suggestion] {pass}`."""
         advice = f" [{self.suggestion}]" if self.suggestion else ""
-        return (f"{self.kind}: op {self.op!r} ({self.op_type}) in {self.function}: {self.message}{advice} "
-                f"{{{self.pass_name}}}")
+        return (
+            f"{self.kind}: op {self.op!r} ({self.op_type}) in {self.function}: {self.message}{advice} "
+            f"{{{self.pass_name}}}"
+        )

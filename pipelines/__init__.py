@@ -1,0 +1,1 @@
+"""Which passes for which deployment target? Schemes as a table, pipelines as Python, and `optimize` on top."""

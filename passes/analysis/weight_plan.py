@@ -6,7 +6,9 @@ from collections.abc import Iterable
 from typing import Literal
 
 import attrs
+import numpy as np
 
+from ...ir.weight_files import release_pages
 from ..numerics import is_finite
 from ..remarks import RemarkKind
 from .weight_inventory import Constant
@@ -63,13 +65,25 @@ def _decide(constant: Constant, granularity: Granularity, min_elements: int) -> 
     refusal = _refusal(constant, min_elements)
     if refusal is None and granularity == "per-channel" and len(constant.channel_axes) > 1:
         refusal = _conflict(constant)
-    if refusal is None and not is_finite(constant.value):
-        refusal = Refusal("missed", "non-finite", "it holds infinities or NaN, which no scale can encode",
-                          "replace infinities by a large number such as -40000 in masks",
-                          "coremltools 9.0 _quantization_passes.py:1393")
+    if refusal is None and not _is_finite(constant.value):
+        refusal = Refusal(
+            "missed",
+            "non-finite",
+            "it holds infinities or NaN, which no scale can encode",
+            "replace infinities by a large number such as -40000 in masks",
+            "coremltools 9.0 _quantization_passes.py:1393",
+        )
     if refusal is not None:
         return Decision(constant, refusal=refusal)
     return Decision(constant, axis=constant.channel_axes[0] if granularity == "per-channel" else None)
+
+
+def _is_finite(weight: np.ndarray) -> bool:
+    """Reads a weight, and lets go of its pages: a plan must not bring the whole model into memory."""
+    try:
+        return is_finite(weight)
+    finally:
+        release_pages(weight)
 
 
 def _refusal(constant: Constant, min_elements: int) -> Refusal | None:
@@ -79,11 +93,20 @@ def _refusal(constant: Constant, min_elements: int) -> Refusal | None:
     if not constant.is_float:
         return Refusal("analysis", "not-float", f"it is {constant.value.dtype}, not a float")
     if constant.value.ndim <= 1:
-        return Refusal("analysis", "rank", "tensors of rank 1 stay: biases, norms and tables",
-                       source="coremltools 9.0 _quantization_passes.py:150")
+        return Refusal(
+            "analysis",
+            "rank",
+            "tensors of rank 1 stay: biases, norms and tables",
+            source="coremltools 9.0 _quantization_passes.py:150",
+        )
     if constant.value.size <= min_elements:
-        return Refusal("analysis", "small", f"it has {constant.value.size} elements, not more than {min_elements}",
-                       "lower min-elements", "coremltools 9.0 _config.py weight_threshold")
+        return Refusal(
+            "analysis",
+            "small",
+            f"it has {constant.value.size} elements, not more than {min_elements}",
+            "lower min-elements",
+            "coremltools 9.0 _config.py weight_threshold",
+        )
     return _unfit_use(constant)
 
 
@@ -95,13 +118,22 @@ def _unfit_use(constant: Constant) -> Refusal | None:
     use = constant.foreign_use
     if use is None:
         return None
-    return Refusal("missed", "not-a-weight", f"it is input {use.parameter!r} of {use.op.op_type} {use.op.name!r}, which "
-                   "is not known to decode compressed weights",
-                   "fold it first with common::const_elimination" if len(constant.uses) == 1 else
-                   "give that op a constant of its own")
+    return Refusal(
+        "missed",
+        "not-a-weight",
+        f"it is input {use.parameter!r} of {use.op.op_type} {use.op.name!r}, which "
+        "is not known to decode compressed weights",
+        "fold it first with common::const_elimination"
+        if len(constant.uses) == 1
+        else "give that op a constant of its own",
+    )
 
 
 def _conflict(constant: Constant) -> Refusal:
     wants = ", ".join(f"{use.op.op_type} {use.op.name!r} axis {use.channel_axis}" for use in constant.uses)
-    return Refusal("missed", "axis-conflict", f"its users want different channel axes: {wants}",
-                   "use granularity=per-tensor, or give each user a constant of its own")
+    return Refusal(
+        "missed",
+        "axis-conflict",
+        f"its users want different channel axes: {wants}",
+        "use granularity=per-tensor, or give each user a constant of its own",
+    )

@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import attrs
+import numpy as np
 
 from ...ir.errors import TargetError
 from ...ir.targets import IOS16, IOS18, Opset
+from ...ir.weight_files import release_pages
 from ..analysis.weight_inventory import WeightInventory
 from ..analysis.weight_plan import Decision, plan_weights
 from ..base import UNCHANGED, Outcome, Pass, PassContext
@@ -41,7 +43,9 @@ class QuantizeWeights(Pass):
     """
 
     dtype: str = option("int8", help="the type of the codes", choices=("int8", "uint8"))
-    mode: str = option("symmetric", help="zero point fixed, or chosen for each channel", choices=("symmetric", "affine"))
+    mode: str = option(
+        "symmetric", help="zero point fixed, or chosen for each channel", choices=("symmetric", "affine")
+    )
     granularity: str = option("per-channel", help="what shares a scale", choices=("per-channel", "per-tensor"))
     min_elements: int = option(2048, help="weights of at most this many elements stay", minimum=0)
 
@@ -53,8 +57,11 @@ class QuantizeWeights(Pass):
         if opset < IOS16:
             raise TargetError(f"{opset} has no op for compressed weights", hint="choose the target iOS16 or later")
         inventory = context.analyses.get(WeightInventory)
-        decisions = plan_weights(inventory.constants, granularity=self.granularity,  # type: ignore[arg-type]
-                                 min_elements=self.min_elements)
+        decisions = plan_weights(
+            inventory.constants,
+            granularity=self.granularity,  # type: ignore[arg-type]
+            min_elements=self.min_elements,
+        )
         cache: _Cache = {}
         for decision in decisions:
             if decision.refusal is None:
@@ -64,22 +71,34 @@ class QuantizeWeights(Pass):
         return Outcome(changed=True) if cache else UNCHANGED
 
     def _apply(self, decision: Decision, opset: Opset, cache: _Cache, context: PassContext) -> None:
-        from ...ir.weight_files import release_pages
-
         constant, value = decision.constant, decision.constant.value
         key = (value.ctypes.data, value.shape, value.dtype.str, decision.axis)
         if key not in cache:
-            cache[key] = quantize(value, axis=decision.axis, dtype=self.dtype,  # type: ignore[arg-type]
-                                  symmetric=self.mode == "symmetric")
+            cache[key] = quantize(
+                value,
+                axis=decision.axis,
+                dtype=self.dtype,  # type: ignore[arg-type]
+                symmetric=self.mode == "symmetric",
+            )
             release_pages(value)
         tensor = cache[key]
         encoded = _encode(constant.op, tensor, opset)
         before = value.nbytes
         after = sum(part.nbytes for part in (tensor.data, tensor.scale, tensor.zero_point) if part is not None)
         users = ", ".join(dict.fromkeys(use.op.op_type for use in constant.uses))
-        context.remark("passed", encoded, "quantized", f"{self.granularity} {self.mode} {self.dtype} for {users}",
-                       data={"shape": list(value.shape), "axis": decision.axis, "scheme": self._scheme,
-                             "bytes_before": before, "bytes_after": after})
+        context.remark(
+            "passed",
+            encoded,
+            "quantized",
+            f"{self.granularity} {self.mode} {self.dtype} for {users}",
+            data={
+                "shape": list(value.shape),
+                "axis": decision.axis,
+                "scheme": self._scheme,
+                "bytes_before": before,
+                "bytes_after": after,
+            },
+        )
 
     @property
     def _scheme(self) -> str:
@@ -89,9 +108,15 @@ class QuantizeWeights(Pass):
 def _explain(decision: Decision, context: PassContext) -> None:
     refusal, constant = decision.refusal, decision.constant
     if refusal is not None:
-        context.remark(refusal.kind, constant.op, refusal.code, refusal.message, suggestion=refusal.suggestion,
-                       source=refusal.source, data={"shape": list(constant.value.shape),
-                                                    "bytes_before": constant.value.nbytes})
+        context.remark(
+            refusal.kind,
+            constant.op,
+            refusal.code,
+            refusal.message,
+            suggestion=refusal.suggestion,
+            source=refusal.source,
+            data={"shape": list(constant.value.shape), "bytes_before": constant.value.nbytes},
+        )
 
 
 def _encode(constant: Any, tensor: QuantizedTensor, opset: Opset) -> Any:
@@ -111,9 +136,7 @@ def _blockwise(tensor: QuantizedTensor) -> dict[str, Any]:
 
 
 def _affine(tensor: QuantizedTensor) -> dict[str, Any]:
-    """iOS 16's op takes vectors on an axis, or scalars, and always a zero point."""
-    import numpy as np
-
+    """IOS 16's op takes vectors on an axis, or scalars, and always a zero point."""
     zero_point = np.zeros(tensor.scale.shape, tensor.data.dtype) if tensor.zero_point is None else tensor.zero_point
     per_tensor = tensor.axis is None
     return {

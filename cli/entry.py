@@ -1,0 +1,71 @@
+"""Where both commands begin: arguments and streams in, an exit code out."""
+
+from __future__ import annotations
+
+import os
+import sys
+from contextlib import redirect_stderr, redirect_stdout
+from typing import TYPE_CHECKING, TextIO
+
+import click
+
+from ..ir.errors import CheckFailure, MiloptError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+DONE, CHECK_FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
+
+
+def milopt() -> None:
+    """The console script `milopt`."""
+    from .main import milopt as command
+
+    sys.exit(run(command, sys.argv[1:], sys.stdin, sys.stdout, sys.stderr))
+
+
+def mil_opt() -> None:
+    """The console script `mil-opt`."""
+    from .mil_opt import mil_opt as command
+
+    sys.exit(run(command, sys.argv[1:], sys.stdin, sys.stdout, sys.stderr))
+
+
+def run(command: click.Command, argv: Sequence[str], stdin: TextIO, stdout: TextIO, stderr: TextIO) -> int:
+    """Runs a command in this process.
+
+    Returns:
+        0 when done, 1 when a check failed, 2 for bad usage or bad input, 130 when interrupted.
+    """
+    previous, sys.stdin = sys.stdin, stdin
+    try:
+        with redirect_stdout(stdout), redirect_stderr(stderr):
+            code = _run(command, list(argv))
+            stdout.flush()
+            return code
+    except BrokenPipeError:
+        # Whoever read our output has left; nothing is wrong. The interpreter must not complain at its end either.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.__stdout__.fileno() if sys.__stdout__ else 1)
+        return DONE
+    finally:
+        sys.stdin = previous
+
+
+def _run(command: click.Command, argv: list[str]) -> int:
+    try:
+        code = command.main(argv, prog_name=command.name, standalone_mode=False)
+    except MiloptError as error:
+        click.echo(f"error: {error}", err=True)
+        return CHECK_FAILED if isinstance(error, CheckFailure) else BAD_INPUT
+    except click.ClickException as error:
+        error.show(file=sys.stderr)
+        return BAD_INPUT
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("interrupted; nothing was written", err=True)
+        return INTERRUPTED
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        click.echo(f"error: {error.filename or 'input'}: {error.strerror or error}", err=True)
+        return BAD_INPUT
+    return code if isinstance(code, int) else DONE

@@ -1,0 +1,23 @@
+"""The command `milopt`."""
+
+from __future__ import annotations
+
+import click
+
+from .commands.listings import passes, pipelines
+from .commands.optimize import optimize
+from .commands.print import print_
+
+
+@click.group(name="milopt", context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="milopt", prog_name="milopt")
+def milopt() -> None:
+    """Compress Core ML models for a deployment target, and look into them, without a Mac.
+
+    MODEL is an .mlpackage that holds an ML program. Results go to stdout, all else to stderr. Exit codes: 0 done,
+    1 a check failed, 2 bad usage or input.
+    """
+
+
+for _command in (optimize, print_, passes, pipelines):
+    milopt.add_command(_command)

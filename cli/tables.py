@@ -1,0 +1,83 @@
+"""Reports as tables for people."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from ..passes.remarks import Remark
+    from ..pipelines.report import Report
+
+_UNITS = ("B", "KiB", "MiB", "GiB")
+
+
+def format_bytes(size: float) -> str:
+    """Bytes in the unit that fits: `1.50 MiB`."""
+    for unit in _UNITS:
+        if size < 1024 or unit == _UNITS[-1]:
+            return f"{size:.0f} {unit}" if unit == "B" else f"{size:.2f} {unit}"
+        size /= 1024
+    return ""
+
+
+def show_report(report: Report, output: Path) -> None:
+    """Prints what was compressed, what was left alone and why, and the sizes."""
+    console = Console(file=sys.stdout, width=None if sys.stdout.isatty() else 120, highlight=False)
+    if report.done:
+        console.print(_done(report))
+    if report.left_alone:
+        console.print(_left_alone(report))
+    console.print(_sizes(report, output), soft_wrap=True)
+
+
+def _done(report: Report) -> Table:
+    table = Table("op", "used by", "shape", "scheme", title="compressed", title_justify="left")
+    for column in ("before", "after", "ratio"):
+        table.add_column(column, justify="right")
+    for remark in report.done:
+        before, after = remark.data["bytes_before"], remark.data["bytes_after"]
+        table.add_row(
+            remark.op,
+            remark.message.rpartition(" for ")[2],
+            _shape(remark),
+            remark.data["scheme"],
+            format_bytes(before),
+            format_bytes(after),
+            f"{before / after:.2f}",
+        )
+    return table
+
+
+def _left_alone(report: Report) -> Table:
+    """One row for each reason: large models leave hundreds of biases alone."""
+    table = Table("reason", "ops", "first", title="left alone", title_justify="left")
+    for code, count in report.reasons.items():
+        first = next(remark for remark in report.left_alone if remark.code == code)
+        advice = f" [{first.suggestion}]" if first.suggestion else ""
+        table.add_row(code, str(count), f"{first.op}: {first.message}{advice}".replace("[", r"\["))
+    return table
+
+
+def _shape(remark: Remark) -> str:
+    return "x".join(str(size) for size in remark.data["shape"])
+
+
+def _sizes(report: Report, output: Path) -> str:
+    raised = f" (raised from {report.opset_before})" if report.opset_before != report.target else ""
+    before, after, ratio = (
+        report.package_bytes_before or 0,
+        report.package_bytes_after or 0,
+        report.package_ratio or 1,
+    )
+    return (
+        f"target   {report.target}{raised}, scheme {report.scheme}\n"
+        f"weights  {format_bytes(report.weight_bytes_before)} -> {format_bytes(report.weight_bytes_after)}, "
+        f"compression ratio {report.weight_ratio:.3f}\n"
+        f"package  {format_bytes(before)} -> {format_bytes(after)}, compression ratio {ratio:.3f}\n"
+        f"written  {output}"
+    )

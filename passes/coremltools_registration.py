@@ -1,0 +1,61 @@
+"""Registers milopt's passes with coremltools: importing this module is enough.
+
+    import coremltools as ct
+    import milopt.passes.coremltools_registration
+
+    pipeline = ct.PassPipeline.DEFAULT
+    pipeline.append_pass("milopt::quantize_weights")
+    pipeline.set_options("milopt::quantize_weights", {"min_elements": "1024"})
+    ct.convert(model, pass_pipeline=pipeline, minimum_deployment_target=ct.target.iOS18)
+
+Options are converted and checked as everywhere in milopt, when they are set.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from coremltools.converters.mil.mil.passes.pass_registry import PASS_REGISTRY
+
+from ..ir.pymil import AbstractGraphPass
+from .base import Pass
+from .instrumentation import VerifyEach
+from .manager import PassManager
+from .pipeline import Pipeline
+from .registry import pass_class, pass_names
+
+NAMESPACE = "milopt"
+
+
+def graph_pass_of(cls: type[Pass]) -> type[Any]:
+    """The coremltools graph pass that runs one of ours through our pass manager, on the program itself."""
+
+    class GraphPass(AbstractGraphPass):  # type: ignore[misc] # coremltools is untyped
+        def __init__(self) -> None:
+            self.options: dict[str, Any] = {}
+            self.remarks: tuple[Any, ...] = ()
+
+        def set_options(self, pass_options: list[Any] | None = None) -> None:
+            """Converts and checks the options; coremltools calls this with none when none are set."""
+            self.options = {option.option_name: option.option_val for option in pass_options or ()}
+            cls.from_options(self.options)
+
+        def apply(self, prog: Any) -> None:
+            """Runs the pass; what it said stays in `remarks`."""
+            inner = cls.from_options(self.options)
+            pipeline = Pipeline("program", (inner if inner.anchor == "program" else Pipeline("function", (inner,)),))
+            self.remarks = PassManager(pipeline, (VerifyEach(),)).run(prog, in_place=True).remarks
+
+    GraphPass.__name__ = GraphPass.__qualname__ = cls.pass_name().replace("-", "_")
+    GraphPass.__doc__ = cls.__doc__
+    return GraphPass
+
+
+def register_all() -> None:
+    """Registers every pass that milopt knows now; again after passes were added."""
+    for name in pass_names():
+        graph_pass = graph_pass_of(pass_class(name))
+        PASS_REGISTRY.add(NAMESPACE, graph_pass, override=True, name=graph_pass.__name__)
+
+
+register_all()

@@ -1,0 +1,92 @@
+"""The compression schemes, what each needs of a deployment target, and what is known to go wrong with it."""
+
+from __future__ import annotations
+
+import attrs
+
+from ..ir.errors import TargetError, did_you_mean
+from ..ir.targets import IOS15, IOS16, IOS18, Opset
+
+
+@attrs.frozen
+class Scheme:
+    """A compression scheme.
+
+    Attributes:
+        name: what `--scheme` takes.
+        summary: one line.
+        since: the first opset that can encode it.
+        reason: why earlier ones can not.
+    """
+
+    name: str
+    summary: str
+    since: Opset
+    reason: str
+
+
+SCHEMES = (
+    Scheme("none", "no compression; the opset is raised to the target", IOS15, ""),
+    Scheme(
+        "w8",
+        "8-bit weights, one scale for each output channel",
+        IOS16,
+        "it has no op for compressed weights: constexpr_affine_dequantize came with iOS16",
+    ),
+)
+
+
+@attrs.frozen
+class Risk:
+    """A known fault of the system that runs the model.
+
+    Attributes:
+        id: a short name.
+        scheme: the scheme it concerns.
+        before: it concerns opsets before this one.
+        dtype: it concerns codes of this type.
+        text: what happens, and the way around it.
+        source: who reports it.
+    """
+
+    id: str
+    scheme: str
+    before: Opset
+    dtype: str
+    text: str
+    source: str
+
+
+KNOWN_RISKS = (
+    Risk(
+        "ct2114",
+        "w8",
+        IOS18,
+        "int8",
+        "int8 weights with zero point 0 are reported to decode wrongly on GPU and Neural Engine below iOS18; "
+        "if outputs are wrong there, use --dtype uint8 or target iOS18",
+        "https://github.com/apple/coremltools/issues/2114, pull requests 2675 and 2677",
+    ),
+)
+
+
+def scheme_named(name: str) -> Scheme:
+    """The scheme with this name.
+
+    Raises:
+        TargetError: there is none.
+    """
+    for scheme in SCHEMES:
+        if scheme.name == name:
+            return scheme
+    known = [scheme.name for scheme in SCHEMES]
+    raise TargetError(f"unknown scheme {name!r}", hint=did_you_mean(name, known) or f"one of {', '.join(known)}")
+
+
+def require_encodable(scheme: Scheme, target: Opset) -> None:
+    """Raises `TargetError` when a target can not encode a scheme."""
+    if target < scheme.since:
+        raise TargetError(
+            f"{target} can not encode the scheme {scheme.name!r}: {scheme.reason}",
+            hint=f"choose the target {scheme.since} or later, or --scheme none",
+        )
