@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from contextlib import nullcontext
 from typing import Any
 
 import attrs
@@ -10,6 +11,7 @@ import attrs
 from ..ir.errors import MiloptError, PassFailure
 from .analyses import AnalysisManager
 from .base import Outcome, Pass, PassContext
+from .coremltools_passes import CoremltoolsPass
 from .instrumentation import Instrumentation, PassRun, Stack, VerifyEach
 from .pipeline import Pipeline
 from .remarks import Remark
@@ -99,11 +101,10 @@ class _Execution:
 
         name = str(pass_).partition("{")[0]
         context = PassContext(name, self._program, self._analyses, self.remarks)
-        with unique_names(self._names(names_in)), graph_pass_scope(name):
+        # coremltools' passes enter their own scope: entering one here too would name them twice.
+        scope = nullcontext() if isinstance(pass_, CoremltoolsPass) else graph_pass_scope(name)
+        with unique_names(names_in(self._program)), scope:
             return pass_.run(root, context)
-
-    def _names(self, names_in: Any) -> Iterator[str]:
-        yield from names_in(self._program)
 
 
 def _explained(pass_: Pass, error: Exception) -> MiloptError:

@@ -1,0 +1,66 @@
+"""Collects golden files, and gives tests the shelf of packages."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import pytest
+from support.filechecking import FileCheckError
+from support.golden import GoldenError, RunLine, execute, run_lines
+from support.packages import Shelf
+
+_SHELF = pytest.StashKey[Shelf]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--update-golden", action="store_true", help="write generated blocks of *.mil anew, then fail")
+
+
+def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
+    return GoldenFile.from_parent(parent, path=file_path) if file_path.suffix == ".mil" else None
+
+
+@pytest.fixture(scope="session")
+def shelf(pytestconfig: pytest.Config) -> Shelf:
+    """Packages by name, written when first asked for; tests must not change them."""
+    return shelf_of(pytestconfig)
+
+
+def shelf_of(config: pytest.Config) -> Shelf:
+    """The one shelf of a run; golden files use it too, and they have no fixtures."""
+    if _SHELF not in config.stash:
+        folder = TemporaryDirectory(prefix="milopt-shelf-")
+        config.add_cleanup(folder.cleanup)
+        config.stash[_SHELF] = Shelf(Path(folder.name))
+    return config.stash[_SHELF]
+
+
+class GoldenFile(pytest.File):
+    """A golden file: one test for each RUN line."""
+
+    def collect(self) -> Iterator[pytest.Item]:
+        for index, line in enumerate(run_lines(self.path)):
+            yield GoldenItem.from_parent(self, name=f"RUN-{index + 1}", line=line)
+
+
+class GoldenItem(pytest.Item):
+    """One RUN line."""
+
+    def __init__(self, *, line: RunLine, **arguments: Any) -> None:
+        super().__init__(**arguments)
+        self.add_marker("golden")
+        self.line = line
+
+    def runtest(self) -> None:
+        execute(self.line, self.path, shelf_of(self.config), update=self.config.getoption("--update-golden"))
+
+    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
+        if isinstance(excinfo.value, FileCheckError | GoldenError):
+            return f"{self.line.text}\n{excinfo.value}"
+        return super().repr_failure(excinfo, style)
+
+    def reportinfo(self) -> tuple[Path, None, str]:
+        return self.path, None, f"{self.path.name}: {self.line.text}"
