@@ -3,36 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from .dtypes import dtype_of_proto
+from .model_parts import Stage
 from .proto_reader import selected_block, walk_operations
 from .proto_values import tensor_shape
 from .pymil import op_class
 from .targets import opset_of_specification
 from .weight_store import BlobReference, reference_from_proto
 
-if TYPE_CHECKING:
-    from .model import Model
 
-
-def check_programs(model: Model) -> None:
-    """Checks every program of a model against the registry of ops and its weight files.
+def check_stage(stage: Stage) -> None:
+    """Checks an ML program against the registry of ops and its weight files.
 
     Raises:
         ProgramError: an op or opset is unknown.
         PackageError: a weight is missing, damaged, or lies outside the package.
         TargetError: the specification version is unknown.
     """
-    for stage in model.stages:
-        opset_of_specification(stage.specification.specificationVersion, model.name)
-        for name, function in stage.specification.mlProgram.functions.items():
-            opset, block = selected_block(function, f"function {name!r}")
-            for operation in walk_operations(block):
-                _check_op(operation, opset)
-        for reference, value in blob_values(stage.specification.mlProgram):
-            tensor = value.type.tensorType
-            model.weights.check(reference, dtype_of_proto(tensor.dataType), tensor_shape(tensor))
+    opset_of_specification(stage.specification.specificationVersion, "the model")
+    for name, function in stage.specification.mlProgram.functions.items():
+        opset, block = selected_block(function, f"function {name!r}")
+        for operation in walk_operations(block):
+            _check_op(operation, opset)
+    for reference, value in blob_values(stage.specification.mlProgram):
+        tensor = value.type.tensorType
+        stage.weights.check(reference, dtype_of_proto(tensor.dataType), tensor_shape(tensor))
 
 
 def _check_op(operation: Any, opset: Any) -> None:

@@ -5,24 +5,23 @@ from __future__ import annotations
 import shutil
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from .checking import blob_values
 from .dtypes import DType
+from .model_parts import ModelParts, Stage, ml_programs
 from .package import MANIFEST, MODEL_FOLDER, SPECIFICATION, WEIGHTS_IN_MODEL, manifest_with_weights
 from .proto_writer import belongs_in_file, file_tensors, write_program
 from .pymil import opset_of
 from .saving import atomic_folder
+from .targets import Opset
 from .weight_files import WeightFileWriter, release_pages
 from .weight_store import BlobReference, WeightStore
 
-if TYPE_CHECKING:
-    from .model import Model, Stage
 
-
-def write_model(model: Model, path: Path, *, overwrite: bool) -> None:
+def write_model(model: ModelParts, path: Path, *, overwrite: bool) -> None:
     """Writes a model as an `.mlpackage`; see `Model.save`."""
     with atomic_folder(path, overwrite=overwrite) as work:
         layout = _Layout(model)
@@ -36,7 +35,7 @@ def write_model(model: Model, path: Path, *, overwrite: bool) -> None:
 class _Layout:
     """Where things lie in the new package: as in the old one, or as coremltools lays them out."""
 
-    def __init__(self, model: Model) -> None:
+    def __init__(self, model: ModelParts) -> None:
         self._package = model.package
         self._old_weights = {
             reference.file for stage in model.stages for reference, _ in blob_values(stage.specification.mlProgram)
@@ -57,14 +56,14 @@ class _Layout:
                 shutil.copyfile(self._package.root / name, work / name)
 
 
-def _write_programs(model: Model, folder: Path) -> Any:
+def _write_programs(model: ModelParts, folder: Path) -> Any:
     specification = type(model.specification)()
     specification.CopyFrom(model.specification)
-    copies = dict(zip((stage.label for stage in model.stages), _programs_in(specification), strict=True))
+    copies = dict(ml_programs(specification))
     kept = _unchanged_files(model)
     for name in kept:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(model.weights.file(name).path, folder / name)
+        model.weights.file(name).copy_to(folder / name)
     with ExitStack() as stack:
         writers = _Writers(folder, stack)
         for stage in model.stages:
@@ -72,17 +71,13 @@ def _write_programs(model: Model, folder: Path) -> Any:
                 sink = _FileSink(model.weights, kept, writers, _default_file(stage), opset_of(stage.program))
                 written = write_program(stage.program, sink, original=stage.specification.mlProgram)
                 copies[stage.label].mlProgram.CopyFrom(written)
-                copies[stage.label].specificationVersion = max(
-                    copies[stage.label].specificationVersion, opset_of(stage.program).specification_version
-                )
-    specification.specificationVersion = max(specification.specificationVersion, model.opset.specification_version)
+                _raise_version(copies[stage.label], opset_of(stage.program))
+                _raise_version(specification, opset_of(stage.program))
     return specification
 
 
-def _programs_in(specification: Any) -> list[Any]:
-    from .model import _ml_programs
-
-    return [found for _, found in _ml_programs(specification)]
+def _raise_version(specification: Any, opset: Opset) -> None:
+    specification.specificationVersion = max(specification.specificationVersion, opset.specification_version)
 
 
 def _default_file(stage: Stage) -> str:
@@ -92,7 +87,7 @@ def _default_file(stage: Stage) -> str:
     return WEIGHTS_IN_MODEL if not stage.label else f"weights/{stage.label.replace('/', '-')}-weight.bin"
 
 
-def _unchanged_files(model: Model) -> set[str]:
+def _unchanged_files(model: ModelParts) -> set[str]:
     """The weight files of which every blob is still used and to which none is added: they are copied whole.
 
     A stage that shares a file with a changed one is loaded, so that its references are written anew as well.
@@ -139,7 +134,7 @@ class _Writers:
 class _FileSink:
     """Writes tensors to the new package's weight files, each distinct one once."""
 
-    def __init__(self, weights: WeightStore, kept: set[str], writers: _Writers, default: str, opset: Any) -> None:
+    def __init__(self, weights: WeightStore, kept: set[str], writers: _Writers, default: str, opset: Opset) -> None:
         self._weights, self._kept, self._writers = weights, kept, writers
         self._default, self._opset = default, opset
         self._placed: dict[Any, BlobReference] = {}

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import mmap
 import os
+import shutil
 import struct
 import weakref
-from collections.abc import Iterator
 from math import prod
 from pathlib import Path
 from typing import BinaryIO
@@ -50,8 +50,8 @@ class WeightFile:
     def __init__(self, path: Path) -> None:
         self.path = path
         try:
-            with path.open("rb") as file:
-                self._map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+            self._file = path.open("rb")
+            self._map = mmap.mmap(self._file.fileno(), 0, access=mmap.ACCESS_READ)
         except FileNotFoundError:
             raise PackageError(
                 "the weight file is missing",
@@ -152,20 +152,16 @@ class WeightFile:
         whole = found is not None and self._blobs[found].size == array.nbytes and self._blobs[found].dtype == dtype
         return found if whole else None
 
+    def copy_to(self, path: Path) -> None:
+        """Copies the file as it was when it was opened, even if another stands at its path by now."""
+        self._file.seek(0)
+        with path.open("wb") as target:
+            shutil.copyfileobj(self._file, target, 1 << 20)
+
     def payload(self, offset: int) -> memoryview:
         """The bytes of the blob at `offset`, as they lie in the file."""
         blob = self.blob(offset)
         return self._bytes[blob.start : blob.start + blob.size].data
-
-    def blobs(self) -> Iterator[int]:
-        """The offsets that were asked for so far, in the order of the file."""
-        return iter(sorted(self._blobs))
-
-    def release(self, offset: int) -> None:
-        """Gives the memory pages of a blob back; they are read again when touched."""
-        blob = self.blob(offset)
-        first = blob.start - blob.start % mmap.PAGESIZE
-        self._map.madvise(mmap.MADV_DONTNEED, first, blob.start + blob.size - first)
 
 
 def release_pages(array: np.ndarray) -> None:

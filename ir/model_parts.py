@@ -1,0 +1,103 @@
+"""What a model consists of: its specification, the ML programs in it, its weights and its package."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import attrs
+
+from .package import Package
+from .targets import Opset, opset_of_specification
+from .weight_store import WeightStore
+
+
+@attrs.define(eq=False)
+class Stage:
+    """One ML program of a model: the only one, or one of a pipeline's.
+
+    Attributes:
+        label: the empty string, or the place in the pipeline: `0`, `1`, `1/0`.
+        specification: the protobuf `Model` that holds it; part of the whole model's specification.
+        weights: where its weights lie.
+    """
+
+    label: str
+    specification: Any
+    weights: WeightStore
+    _program: Any = None
+
+    @property
+    def is_loaded(self) -> bool:
+        """Whether the PyMIL program exists, and so may have been changed."""
+        return self._program is not None
+
+    @property
+    def program(self) -> Any:
+        """The PyMIL program; built when first asked for."""
+        if self._program is None:
+            self._program = self._read()
+        return self._program
+
+    def replace(self, program: Any) -> None:
+        """Puts another program in the place of this stage's."""
+        self._program = program
+
+    def _read(self) -> Any:
+        from .proto_reader import read_program
+
+        described = [function.name for function in self.specification.description.functions]
+        program = read_program(self.specification.mlProgram, self.weights, function_order=described)
+        if described:
+            program.export_as_multifunction = True
+            program.default_function_name = self.specification.description.defaultFunctionName or described[0]
+        return program
+
+
+class ModelParts:
+    """The parts of a model.
+
+    Attributes:
+        specification: the protobuf of the whole model.
+        weights: its weight files.
+        package: where it was read from; None for one that is not on disk.
+        stages: its ML programs in order.
+    """
+
+    def __init__(self, specification: Any, weights: WeightStore, package: Package | None = None) -> None:
+        self.specification = specification
+        self.weights = weights
+        self.package = package
+        self.stages = tuple(Stage(label, spec, weights) for label, spec in ml_programs(specification))
+
+    @property
+    def name(self) -> str:
+        """The package's file name, or `model`."""
+        return self.package.root.name if self.package else "model"
+
+    @property
+    def opset(self) -> Opset:
+        """The newest opset that the model needs: of its specification version and of its programs."""
+        from .pymil import opset_of
+
+        loaded = [opset_of(stage.program) for stage in self.stages if stage.is_loaded]
+        stages = [stage.specification.specificationVersion for stage in self.stages]
+        # A pipeline's own version says nothing about opsets: it may be older than those of ML programs.
+        return max([*loaded, *(opset_of_specification(version, self.name) for version in stages)])
+
+
+def ml_programs(specification: Any, label: str = "") -> Iterator[tuple[str, Any]]:
+    """The protobuf models in a specification that hold an ML program, with their labels; see `Stage`."""
+    if specification.WhichOneof("Type") == "mlProgram":
+        yield label, specification
+    for index, stage in enumerate(_pipeline_stages(specification)):
+        yield from ml_programs(stage, f"{label}/{index}" if label else str(index))
+
+
+def _pipeline_stages(specification: Any) -> Any:
+    kind = specification.WhichOneof("Type")
+    if kind == "pipeline":
+        return specification.pipeline.models
+    if kind in ("pipelineClassifier", "pipelineRegressor"):
+        return getattr(specification, kind).pipeline.models
+    return ()
