@@ -6,19 +6,25 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .ir.errors import CheckFailure as CheckFailure
     from .ir.errors import MiloptError as MiloptError
     from .ir.model import Model as Model
     from .ir.model import load as load
+    from .passes.manager import PassManager as PassManager
+    from .passes.pipeline_text import parse_pipeline as parse_pipeline
     from .pipelines.optimize import Optimization as Optimization
     from .pipelines.optimize import optimize as optimize
 
 # Importing coremltools takes a second, so that nothing of it is imported before it is used (PEP 562).
 _HOMES = {
+    "CheckFailure": ".ir.errors",
     "MiloptError": ".ir.errors",
     "Model": ".ir.model",
     "Optimization": ".pipelines.optimize",
+    "PassManager": ".passes.manager",
     "load": ".ir.model",
     "optimize": ".pipelines.optimize",
+    "parse_pipeline": ".passes.pipeline_text",
 }
 
 __all__ = [*sorted(_HOMES), "__version__"]  # noqa: PLE0604 - a list of strings, made from the table above
