@@ -9,7 +9,7 @@ import attrs
 import numpy as np
 
 from ...ir.weight_files import release_pages
-from ..numerics import is_finite
+from ..numerics import channel_peaks
 from ..remarks import RemarkKind
 from .weight_inventory import Constant
 
@@ -42,11 +42,13 @@ class Decision:
     Attributes:
         constant: which one.
         axis: the channel axis to quantize along; None per tensor.
+        peaks: the greatest magnitude of each channel; None when it was refused unread.
         refusal: why not, or None to quantize.
     """
 
     constant: Constant
     axis: int | None = None
+    peaks: np.ndarray | None = None
     refusal: Refusal | None = None
 
 
@@ -65,7 +67,11 @@ def _decide(constant: Constant, granularity: Granularity, min_elements: int) -> 
     refusal = _refusal(constant, min_elements)
     if refusal is None and granularity == "per-channel" and len(constant.channel_axes) > 1:
         refusal = _conflict(constant)
-    if refusal is None and not _is_finite(constant.value):
+    if refusal is not None:
+        return Decision(constant, refusal=refusal)
+    axis = constant.channel_axes[0] if granularity == "per-channel" else None
+    peaks = _peaks(constant.value, axis)
+    if not np.isfinite(peaks).all():
         refusal = Refusal(
             "missed",
             "non-finite",
@@ -73,15 +79,13 @@ def _decide(constant: Constant, granularity: Granularity, min_elements: int) -> 
             "replace infinities by a large number such as -40000 in masks",
             "coremltools 9.0 _quantization_passes.py:1393",
         )
-    if refusal is not None:
-        return Decision(constant, refusal=refusal)
-    return Decision(constant, axis=constant.channel_axes[0] if granularity == "per-channel" else None)
+    return Decision(constant, axis, peaks, refusal)
 
 
-def _is_finite(weight: np.ndarray) -> bool:
+def _peaks(weight: np.ndarray, axis: int | None) -> np.ndarray:
     """Reads a weight, and lets go of its pages: a plan must not bring the whole model into memory."""
     try:
-        return is_finite(weight)
+        return channel_peaks(weight, axis)
     finally:
         release_pages(weight)
 

@@ -79,6 +79,7 @@ class QuantizeWeights(Pass):
                 axis=decision.axis,
                 dtype=self.dtype,  # type: ignore[arg-type]
                 symmetric=self.mode == "symmetric",
+                peaks=decision.peaks,
             )
             release_pages(value)
         tensor = cache[key]
