@@ -25,6 +25,7 @@ from .pymil import (
     Var,
     available_target,
     curr_block,
+    new_constant,
     new_operation,
     op_class,
     types,
@@ -160,7 +161,7 @@ class _FunctionReader:
     def _read_generic(self, operation: Any, name: str, scope: _Scope) -> None:
         where = f"op {name!r}"
         cls = op_class(operation.type, self._opset, where)
-        inputs = self._inputs(operation, cls, scope, where)
+        inputs = self._inputs(operation, cls, scope, name)
         extra = {key: value for key, value in sorted(operation.attributes.items()) if key != "name"}
         if operation.type == "const" or operation.type.startswith("constexpr_"):
             inputs |= {key: decode_value(value, self._weights, where) for key, value in extra.items()}
@@ -173,22 +174,23 @@ class _FunctionReader:
             setattr(result, EXTRA_ATTRIBUTES, extra)
         self._name_outputs(operation, result, scope, where)
 
-    def _inputs(self, operation: Any, cls: Any, scope: _Scope, where: str) -> dict[str, Any]:
+    def _inputs(self, operation: Any, cls: Any, scope: _Scope, name: str) -> dict[str, Any]:
         known, inputs = cls.input_spec.input_types, {}
         for parameter, argument in sorted(operation.inputs.items()):  # a protobuf map has no order of its own
             if parameter not in known:
                 raise ProgramError(
-                    f"{operation.type} has no input {parameter!r} in the opset {self._opset}", where=where
+                    f"{operation.type} has no input {parameter!r} in the opset {self._opset}", where=f"op {name!r}"
                 )
-            values = [self._binding(binding, scope, where) for binding in argument.arguments]
+            values = [self._binding(binding, scope, f"{name}_{parameter}") for binding in argument.arguments]
             single = len(values) == 1 and type(known[parameter]).__name__ != "TupleInputType"
             inputs[parameter] = values[0] if single else values
         return inputs
 
-    def _binding(self, binding: Any, scope: _Scope, where: str) -> Value:
+    def _binding(self, binding: Any, scope: _Scope, stem: str) -> Value:
+        """A value by its name; what stands in the op itself becomes a constant, which is how PyMIL has it."""
         if binding.WhichOneof("binding") == "name":
-            return self._lookup(binding.name, scope, where)
-        return decode_value(binding.value, self._weights, where)
+            return self._lookup(binding.name, scope, stem)
+        return new_constant(decode_value(binding.value, self._weights, stem), stem)
 
     def _read_nested(self, block: Any, scope: _Scope, owner: str) -> Any:
         inputs = [_block_input(value, f"a block of {owner!r}") for value in block.inputs]

@@ -65,6 +65,7 @@ __all__ = [
     "is_symbolic",
     "mb",
     "mil_list",
+    "new_constant",
     "new_operation",
     "op_class",
     "opset_of",
@@ -201,6 +202,14 @@ def new_operation(cls: Any, *, name: str, inputs: dict[str, Any], before: Any = 
         reason = error.args[0] if error.args else repr(error)
         raise ProgramError(f"op of type {cls.__name__!r} is not valid: {reason}", where=f"op {name!r}") from error
     return (outputs[0] if isinstance(outputs, list | tuple) else outputs).op
+
+
+def new_constant(value: Value, stem: str) -> Any:
+    """Adds a constant to the current block, under a free name that begins with `stem`; returns its value."""
+    name = mb._get_free_name(stem)  # noqa: SLF001 - this is the adapter
+    return new_operation(
+        SSAOpRegistry.core_ops["const"][AvailableTarget.iOS15], name=name, inputs={"val": value}
+    ).outputs[0]
 
 
 class _FreeNames(defaultdict[str, int]):

@@ -12,6 +12,7 @@ import functools
 import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from math import prod
 from typing import Any, Literal, TypeVar
 
 import attrs
@@ -152,9 +153,9 @@ def _as_fp32(values: np.ndarray) -> np.ndarray:
 def _as_channels(weight: np.ndarray, axis: int | None) -> np.ndarray:
     """The weight as (outer, channels, inner), channels being 1 per tensor; a view."""
     if axis is None:
-        return weight.reshape(1, 1, -1) if weight.ndim < 2 else weight.reshape(weight.shape[0], 1, -1)
-    outer = int(np.prod(weight.shape[:axis]))
-    return weight.reshape(outer, weight.shape[axis], -1)
+        rows = weight.shape[0] if weight.ndim > 1 else 1
+        return weight.reshape(rows, 1, prod(weight.shape) // max(1, rows))
+    return weight.reshape(prod(weight.shape[:axis]), weight.shape[axis], prod(weight.shape[axis + 1 :]))
 
 
 def _tiles(view: np.ndarray) -> Iterator[Tile]:

@@ -18,6 +18,7 @@ import attrs
 from milopt.cli.entry import BAD_INPUT, run
 from milopt.cli.main import milopt
 from milopt.cli.mil_opt import mil_opt
+from support import programs_quantize  # noqa: F401 - registers its programs
 from support.filechecking import as_directives, check_directives, file_check
 from support.packages import Shelf
 
