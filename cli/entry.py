@@ -58,7 +58,7 @@ def _run(command: click.Command, argv: list[str]) -> int:
         click.echo(f"error: {error}", err=True)
         return CHECK_FAILED if isinstance(error, CheckFailure) else BAD_INPUT
     except click.ClickException as error:
-        error.show(file=sys.stderr)
+        _show(error)
         return BAD_INPUT
     except (KeyboardInterrupt, click.Abort):
         click.echo("interrupted; nothing was written", err=True)
@@ -69,3 +69,13 @@ def _run(command: click.Command, argv: list[str]) -> int:
         click.echo(f"error: {error.filename or 'input'}: {error.strerror or error}", err=True)
         return BAD_INPUT
     return code if isinstance(code, int) else DONE
+
+
+def _show(error: click.ClickException) -> None:
+    """A usage error in one line, like every other; help where no argument was given at all."""
+    context = getattr(error, "ctx", None)
+    if context is None or type(error).__name__ == "NoArgsIsHelpError":
+        error.show(file=sys.stderr)
+    else:
+        message = error.format_message().rstrip(".")
+        click.echo(f"error: {message} (try '{context.command_path} --help')", err=True)

@@ -6,18 +6,18 @@ Importing this module imports coremltools, which takes a second: the rest of `ir
 
 from __future__ import annotations
 
-import logging
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeAlias
 
-# Without a Mac, coremltools warns at import that its prediction library is missing; milopt does not need it.
-_previous = logging.getLogger("coremltools").level
-logging.getLogger("coremltools").setLevel(logging.ERROR)
-from coremltools import proto  # noqa: E402
-from coremltools.converters.mil._deployment_compatibility import AvailableTarget  # noqa: E402
-from coremltools.converters.mil.mil import (  # noqa: E402
+# isort: off
+from . import quiet  # noqa: F401 - before everything of coremltools
+# isort: on
+
+from coremltools import proto
+from coremltools.converters.mil._deployment_compatibility import AvailableTarget
+from coremltools.converters.mil.mil import (
     Block,
     Function,
     ListVar,
@@ -28,21 +28,19 @@ from coremltools.converters.mil.mil import (  # noqa: E402
     mil_list,
     types,
 )
-from coremltools.converters.mil.mil import Builder as mb  # noqa: E402, N813 - the name the field knows it by
-from coremltools.converters.mil.mil import block as _block_module  # noqa: E402
-from coremltools.converters.mil.mil.block import curr_block  # noqa: E402
-from coremltools.converters.mil.mil.ops.helper import _get_version_of_op  # noqa: E402
-from coremltools.converters.mil.mil.ops.registry import SSAOpRegistry  # noqa: E402
-from coremltools.converters.mil.mil.passes.graph_pass import AbstractGraphPass  # noqa: E402
-from coremltools.converters.mil.mil.program import StateTensorPlaceholder, get_new_symbol  # noqa: E402
-from coremltools.converters.mil.mil.scope import ScopeInfo, ScopeSource  # noqa: E402
-from coremltools.converters.mil.mil.types.symbolic import is_symbolic  # noqa: E402
+from coremltools.converters.mil.mil import Builder as mb  # noqa: N813 - the name the field knows it by
+from coremltools.converters.mil.mil import block as _block_module
+from coremltools.converters.mil.mil.block import curr_block
+from coremltools.converters.mil.mil.ops.helper import _get_version_of_op
+from coremltools.converters.mil.mil.ops.registry import SSAOpRegistry
+from coremltools.converters.mil.mil.passes.graph_pass import AbstractGraphPass
+from coremltools.converters.mil.mil.program import StateTensorPlaceholder, get_new_symbol
+from coremltools.converters.mil.mil.scope import ScopeInfo, ScopeSource
+from coremltools.converters.mil.mil.types.symbolic import is_symbolic
 
-logging.getLogger("coremltools").setLevel(_previous)
-
-from .dtypes import DType, dtype_named, dtype_of_proto  # noqa: E402
-from .errors import ProgramError, did_you_mean  # noqa: E402
-from .targets import IOS18, Opset, opset_of_specification  # noqa: E402
+from .dtypes import DType, dtype_named, dtype_of_proto
+from .errors import ProgramError, did_you_mean
+from .targets import IOS18, Opset, opset_of_specification
 
 __all__ = [
     "AbstractGraphPass",

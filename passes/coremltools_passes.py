@@ -35,9 +35,10 @@ class CoremltoolsPass(Pass):
 
 
 def _registry() -> Any:
+    # isort: off
+    from ..ir import quiet  # noqa: F401 - before everything of coremltools
     from coremltools.converters.mil.mil.passes.pass_registry import PASS_REGISTRY
-
-    from ..ir import pymil  # noqa: F401 - importing coremltools through the adapter keeps it quiet
+    # isort: on
 
     return PASS_REGISTRY
 
@@ -60,9 +61,9 @@ def coremltools_pass(pass_id: str, options: dict[str, Any]) -> CoremltoolsPass:
 
 def configured_pass(pass_id: str, options: dict[str, Any]) -> Any:
     """Coremltools' own object for a pass, options set."""
+    registry = _registry()
     from coremltools.converters.mil.mil.passes.graph_pass import PassOption
 
-    registry = _registry()
     if pass_id not in registry:
         raise PipelineError(f"coremltools has no pass {pass_id!r}", hint=did_you_mean(pass_id, registry.passes))
     graph_pass = registry[pass_id]

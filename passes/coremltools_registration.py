@@ -15,7 +15,10 @@ from __future__ import annotations
 
 from typing import Any
 
+# isort: off
+from ..ir import quiet  # noqa: F401 - before everything of coremltools
 from coremltools.converters.mil.mil.passes.pass_registry import PASS_REGISTRY
+# isort: on
 
 from ..ir.pymil import AbstractGraphPass
 from .base import Pass

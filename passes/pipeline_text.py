@@ -61,9 +61,9 @@ class _Parser:
             return PipelineError(f"expected {expected}, found {token!r}", where=self._place(at))
         return PipelineError(f"expected {expected}, found the end", where=self._place(len(self._text)))
 
-    def _take(self, mark: str) -> None:
+    def _take(self, mark: str, expected: str | None = None) -> None:
         if self._peek() != mark:
-            raise self._fail(repr(mark))
+            raise self._fail(expected or repr(mark))
         self._next += 1
 
     def _word(self, expected: str, *, quoted: bool = False) -> str:
@@ -88,7 +88,7 @@ class _Parser:
         elements: list[Pass | Pipeline] = []
         while self._peek() != ")":
             if elements:
-                self._take(",")
+                self._take(",", "',' or ')'")
             elements.append(self._element())
         self._take(")")
         return Pipeline("program" if anchor == "program" else "function", tuple(elements))

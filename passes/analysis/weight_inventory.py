@@ -114,6 +114,7 @@ WEIGHT_OPERANDS = (
           "rnn": ("weight_ih", "weight_hh"),
       }.items() for name in names),
 )  # fmt: skip
+_PAYLOADS = frozenset({"data", "quantized_data", "indices", "nonzero_data", "source_val"})
 _RULES = {(operand.op_type, operand.parameter): operand.channel_axis for operand in WEIGHT_OPERANDS}
 
 
@@ -128,7 +129,8 @@ class WeightInventory(Analysis):
         """Walks the program once."""
         from ...ir.walking import walk
 
-        return cls(tuple(_constant(op) for op in walk(program) if _is_large(op)))
+        found = (_constant(op) for op in walk(program) if _is_large(op))
+        return cls(tuple(constant for constant in found if not _is_parameter(constant)))
 
 
 def _is_large(op: Any) -> bool:
@@ -136,6 +138,13 @@ def _is_large(op: Any) -> bool:
         return False
     value = op.outputs[0].val
     return isinstance(value, np.ndarray) and value.size >= SMALLEST and value.dtype.kind in "fiub"
+
+
+def _is_parameter(constant: Constant) -> bool:
+    """Scales, zero points, tables and masks are parts of a compressed weight, which its payload stands for."""
+    return bool(constant.uses) and all(
+        use.op.op_type.startswith("constexpr_") and use.parameter not in _PAYLOADS for use in constant.uses
+    )
 
 
 def _constant(op: Any) -> Constant:
