@@ -15,7 +15,6 @@ MANIFEST = "Manifest.json"
 DATA = "Data"
 MODEL_FOLDER = f"{DATA}/com.apple.CoreML"
 SPECIFICATION = f"{MODEL_FOLDER}/model.mlmodel"
-WEIGHTS_FOLDER = f"{MODEL_FOLDER}/weights"
 WEIGHTS_IN_MODEL = "weights/weight.bin"
 _AUTHOR = "com.apple.CoreML"
 # A namespace of our own makes the manifest's identifiers the same in every run.

@@ -59,7 +59,6 @@ __all__ = [
     "dtype_of",
     "graph_pass_scope",
     "inside",
-    "is_known_op",
     "is_symbolic",
     "mb",
     "mil_list",
@@ -68,7 +67,6 @@ __all__ = [
     "op_class",
     "opset_of",
     "proto",
-    "set_opset",
     "types",
     "unique_names",
     "value_type_from_proto",
@@ -91,16 +89,6 @@ def opset_of(function: Any) -> Opset:
     if isinstance(function, Program):
         function = next(iter(function.functions.values()))
     return opset_of_specification(int(function.opset_version))
-
-
-def set_opset(function: Any, opset: Opset) -> None:
-    """Declares a function's opset."""
-    function.opset_version = available_target(opset)
-
-
-def is_known_op(op_type: str) -> bool:
-    """Whether any opset has this op."""
-    return op_type in SSAOpRegistry.core_ops or op_type in SSAOpRegistry.dialect_ops
 
 
 def op_class(op_type: str, opset: Opset, where: object = None) -> Any:

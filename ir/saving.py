@@ -32,6 +32,7 @@ def atomic_folder(path: Path, *, overwrite: bool) -> Iterator[Path]:
         try:
             work.chmod(0o777 & ~_umask())
             yield work
+            _flush(work)
             _replace(work, path)
         finally:
             shutil.rmtree(work, ignore_errors=True)
@@ -64,6 +65,14 @@ def _explained(path: Path) -> Iterator[None]:
         if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
             raise SaveError("the folder can not be written to", where=path.parent) from error
         raise SaveError(f"could not be written: {error.strerror or error}", where=path) from error
+
+
+def _flush(folder: Path) -> None:
+    """Makes sure that the files are on the disk before a rename says that they are."""
+    for file in folder.rglob("*"):
+        if file.is_file():
+            with file.open("rb") as opened:
+                os.fsync(opened.fileno())
 
 
 def _umask() -> int:

@@ -8,7 +8,7 @@ from typing import Any
 
 import attrs
 
-from .errors import MiloptError, ProgramError
+from .errors import MiloptError
 from .pymil import inside, op_class, opset_of, types
 from .targets import Opset
 from .walking import input_values
@@ -46,14 +46,6 @@ def verify(program: Any) -> list[Diagnostic]:
             found += checker.check_block(function, list(function.inputs.values()), {})
         found += [Diagnostic(place, message) for message in checker.wrong_uses()]
     return found
-
-
-def require_valid(program: Any) -> None:
-    """Raises a `ProgramError` with the first fault of a program that has any."""
-    found = verify(program)
-    if found:
-        more = f"; {len(found) - 1} more" if len(found) > 1 else ""
-        raise ProgramError(f"{found[0].message}{more}", where=found[0].where)
 
 
 class _Checker:

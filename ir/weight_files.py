@@ -9,7 +9,6 @@ Source: coremltools 9.0, `mlmodel/src/MILBlob/Blob/StorageFormat.hpp`; tests com
 from __future__ import annotations
 
 import mmap
-import os
 import shutil
 import struct
 import weakref
@@ -197,8 +196,6 @@ class WeightFileWriter:
         try:
             self._file.seek(0)
             self._file.write(_HEADER.pack(self._count, _VERSION))
-            self._file.flush()
-            os.fsync(self._file.fileno())
         finally:
             self._file.close()
 
