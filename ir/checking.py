@@ -6,12 +6,13 @@ from collections.abc import Iterator
 from typing import Any
 
 from .dtypes import dtype_of_proto
+from .errors import located
 from .model_parts import Stage
 from .proto_reader import selected_block, walk_operations
 from .proto_values import tensor_shape
 from .pymil import op_class
-from .targets import opset_of_specification
-from .weight_store import BlobReference, reference_from_proto
+from .targets import Opset, opset_of_specification
+from .weight_store import BlobReference, WeightStore, reference_from_proto
 
 
 def check_stage(stage: Stage) -> None:
@@ -22,31 +23,36 @@ def check_stage(stage: Stage) -> None:
         PackageError: a weight is missing, damaged, or lies outside the package.
         TargetError: the specification version is unknown.
     """
-    opset_of_specification(stage.specification.specificationVersion, "the model")
+    with located("the model"):
+        opset_of_specification(stage.specification.specificationVersion)
     for name, function in stage.specification.mlProgram.functions.items():
-        opset, block = selected_block(function, f"function {name!r}")
-        for operation in walk_operations(block):
-            _check_op(operation, opset)
-    for reference, value in blob_values(stage.specification.mlProgram):
-        tensor = value.type.tensorType
-        stage.weights.check(reference, dtype_of_proto(tensor.dataType), tensor_shape(tensor))
+        with located(f"function {name!r}"):
+            opset, block = selected_block(function)
+            for operation in walk_operations(block):
+                _check_operation(operation, opset, stage.weights)
 
 
-def _check_op(operation: Any, opset: Any) -> None:
+def _check_operation(operation: Any, opset: Opset, weights: WeightStore) -> None:
     # The protobuf's write_state is PyMIL's coreml_update_state.
     name = "coreml_update_state" if operation.type == "write_state" else operation.type
     outputs = ", ".join(repr(output.name) for output in operation.outputs)
-    op_class(name, opset, f"op that defines {outputs}" if outputs else f"op {name}")
+    with located(f"op that defines {outputs}" if outputs else f"op {name}"):
+        op_class(name, opset)
+        for value in _values_of(operation):
+            if value.WhichOneof("value") == "blobFileValue":
+                tensor = value.type.tensorType
+                reference = reference_from_proto(value.blobFileValue)
+                weights.check(reference, dtype_of_proto(tensor.dataType), tensor_shape(tensor))
 
 
-def blob_values(program: Any) -> Iterator[tuple[BlobReference, Any]]:
-    """Every value of a protobuf program that stands in a weight file, with its reference."""
+def blob_references(program: Any) -> Iterator[BlobReference]:
+    """The reference of every value of a protobuf program that stands in a weight file."""
     for function in program.functions.values():
         for block in function.block_specializations.values():
             for operation in walk_operations(block):
                 for value in _values_of(operation):
                     if value.WhichOneof("value") == "blobFileValue":
-                        yield reference_from_proto(value.blobFileValue, operation.type), value
+                        yield reference_from_proto(value.blobFileValue)
 
 
 def _values_of(operation: Any) -> Iterator[Any]:

@@ -51,17 +51,24 @@ def _operations(left: Any, right: Any) -> Iterator[str]:
     if (left.op_type, left.name) != (right.op_type, right.name):
         yield f"{left.op_type} named {left.name!r} and {right.op_type} named {right.name!r}"
         return
-    ours, theirs = ([(key, var.name) for key, var in input_values(op)] for op in (left, right))
-    if sorted(ours) != sorted(theirs):
+    ours, theirs = _input_names(left), _input_names(right)
+    if ours != theirs:
         yield f"inputs {ours} and {theirs}"
     yield from _signatures("outputs", left.outputs, right.outputs)
-    if left.op_type == "const" and not same_value(left.val.val, right.val.val):
+    if left.op_type == "const" and not same_value(left.outputs[0].val, right.outputs[0].val):
         yield "the constants differ"
     if getattr(left, EXTRA_ATTRIBUTES, {}) != getattr(right, EXTRA_ATTRIBUTES, {}):
         yield "the attributes differ"
     for one, other in zip(left.blocks, right.blocks, strict=True):
         yield from _signatures("block inputs", one.inputs, other.inputs)
         yield from _blocks(one, other)
+
+
+def _input_names(operation: Any) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for parameter, var in input_values(operation):
+        found.setdefault(parameter, []).append(var.name)
+    return found
 
 
 def _signatures(what: str, left: Any, right: Any) -> Iterator[str]:
@@ -80,11 +87,12 @@ def _type_words(var: Any) -> str:
 
 def same_value(left: Any, right: Any) -> bool:
     """Whether two constants are the same bit by bit, type and shape included."""
-    if isinstance(left, mil_list) and isinstance(right, mil_list):
-        return list(left.ls) == list(right.ls)
-    if isinstance(left, np.ndarray | np.generic) and isinstance(right, np.ndarray | np.generic):
-        if (left.dtype, left.shape) != (right.dtype, right.shape):
-            return False
-        one, other = np.asarray(left), np.asarray(right)
-        return one.ctypes.data == other.ctypes.data or one.tobytes() == other.tobytes()
-    return type(left) is type(right) and bool(left == right)
+    if isinstance(left, list | mil_list) and isinstance(right, list | mil_list):
+        ours, theirs = (side.ls if isinstance(side, mil_list) else side for side in (left, right))
+        return len(ours) == len(theirs) and all(map(same_value, ours, theirs))
+    if isinstance(left, str | dict) or isinstance(right, str | dict):
+        return type(left) is type(right) and bool(left == right)
+    one, other = np.asarray(left), np.asarray(right)
+    if (one.dtype, one.shape) != (other.dtype, other.shape):
+        return False
+    return one.ctypes.data == other.ctypes.data or one.tobytes() == other.tobytes()

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 
 class MiloptError(Exception):
@@ -58,6 +59,21 @@ class PassFailure(MiloptError):  # noqa: N818 - the field says that a pass fails
 
 class CheckFailure(MiloptError):  # noqa: N818 - it is the check that fails
     """The input was fine and the work was done, but a check that was asked for did not hold."""
+
+
+@contextmanager
+def located(where: str) -> Iterator[None]:
+    """Gives errors raised inside a place, unless they have one; what is no `MiloptError` becomes one.
+
+    For the boundary around foreign data: what a damaged file can raise is not worth foreseeing one by one.
+    """
+    try:
+        yield
+    except MiloptError as error:
+        error.where = error.where or where
+        raise
+    except (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
+        raise ProgramError(f"it is damaged: {type(error).__name__}: {error}", where=where) from error
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str | None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from .checking import blob_values
+from .checking import blob_references
 from .dtypes import DType
 from .model_parts import ModelParts, Stage, ml_programs
 from .package import MANIFEST, MODEL_FOLDER, SPECIFICATION, WEIGHTS_IN_MODEL, manifest_with_weights
@@ -38,7 +38,7 @@ class _Layout:
     def __init__(self, model: ModelParts) -> None:
         self._package = model.package
         self._old_weights = {
-            reference.file for stage in model.stages for reference, _ in blob_values(stage.specification.mlProgram)
+            reference.file for stage in model.stages for reference in blob_references(stage.specification.mlProgram)
         }
         self.specification = self._package.specification if self._package else SPECIFICATION
         self.model_folder = str(Path(self.specification).parent) if self._package else MODEL_FOLDER
@@ -50,9 +50,10 @@ class _Layout:
         if self._package is None:
             return
         written = {MANIFEST, self.specification} | {f"{self.model_folder}/{name}" for name in self._old_weights}
+        for name in self._package.folders():  # the manifest may list one that is empty
+            (work / name).mkdir(parents=True, exist_ok=True)
         for name in self._package.files():
             if name not in written:
-                (work / name).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(self._package.root / name, work / name)
 
 
@@ -82,7 +83,7 @@ def _raise_version(specification: Any, opset: Opset) -> None:
 
 def _default_file(stage: Stage) -> str:
     """Where a stage's new weights go: the file that its old ones came from; pipelines must not share one."""
-    for reference, _ in blob_values(stage.specification.mlProgram):
+    for reference in blob_references(stage.specification.mlProgram):
         return reference.file
     return WEIGHTS_IN_MODEL if not stage.label else f"weights/{stage.label.replace('/', '-')}-weight.bin"
 
@@ -92,7 +93,7 @@ def _unchanged_files(model: ModelParts) -> set[str]:
 
     A stage that shares a file with a changed one is loaded, so that its references are written anew as well.
     """
-    users = {stage.label: {r.file for r, _ in blob_values(stage.specification.mlProgram)} for stage in model.stages}
+    users = {stage.label: {r.file for r in blob_references(stage.specification.mlProgram)} for stage in model.stages}
     changed: set[str] = set()
     while True:
         before = len(changed)
@@ -104,7 +105,7 @@ def _unchanged_files(model: ModelParts) -> set[str]:
 
 
 def _changed_by(stage: Stage, weights: WeightStore) -> set[str]:
-    old = {reference for reference, _ in blob_values(stage.specification.mlProgram)}
+    old = set(blob_references(stage.specification.mlProgram))
     now: set[BlobReference] = set()
     changed: set[str] = set()
     for array, dtype, in_file in file_tensors(stage.program):

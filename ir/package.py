@@ -42,6 +42,10 @@ class Package:
         """Every file of the package, relative to `root`, sorted."""
         return sorted(str(path.relative_to(self.root)) for path in self.root.rglob("*") if path.is_file())
 
+    def folders(self) -> list[str]:
+        """Every folder of the package, empty ones too, relative to `root`, sorted."""
+        return sorted(str(path.relative_to(self.root)) for path in self.root.rglob("*") if path.is_dir())
+
     @property
     def size(self) -> int:
         """Bytes of all files together."""

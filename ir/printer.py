@@ -91,7 +91,7 @@ class _Printer:
         yield "}"
 
     def _function(self, name: str, function: Any) -> Iterator[str]:
-        opset, block = selected_block(function, f"function {name!r}")
+        opset, block = selected_block(function)
         attributes = self._attributes(function.attributes)
         head = f"    func {name}<{opset.text_name}>({self._parameters(function.inputs)})"
         yield f"{head} {attributes} {{" if attributes else f"{head} {{"

@@ -16,7 +16,7 @@ from .weight_store import WeightStore, reference_from_proto
 _NARROWED = frozenset({"int64", "uint64", "fp64"})
 
 
-def decode_value(value: Any, weights: WeightStore, where: object = None) -> Value:
+def decode_value(value: Any, weights: WeightStore) -> Value:
     """The value of a protobuf `Value`: a numpy array or scalar, a string, a list or a dictionary.
 
     Raises:
@@ -25,34 +25,34 @@ def decode_value(value: Any, weights: WeightStore, where: object = None) -> Valu
     """
     kind = value.type.WhichOneof("type")
     if kind == "tensorType":
-        return _decode_tensor(value, weights, where)
+        return _decode_tensor(value, weights)
     if kind == "listType":
-        return mil_list([_decode_element(item, weights, where) for item in value.immediateValue.list.values])
+        return mil_list([_decode_element(item, weights) for item in value.immediateValue.list.values])
     if kind == "dictionaryType":
         pairs = value.immediateValue.dictionary.values
-        return {decode_value(p.key, weights, where): decode_value(p.value, weights, where) for p in pairs}
-    raise ProgramError(f"constants of type {kind!r} are not supported", where=where)
+        return {decode_value(p.key, weights): decode_value(p.value, weights) for p in pairs}
+    raise ProgramError(f"constants of type {kind!r} are not supported")
 
 
-def tensor_shape(tensor_type: Any, where: object = None) -> tuple[int, ...]:
+def tensor_shape(tensor_type: Any) -> tuple[int, ...]:
     """The shape of a protobuf `TensorType` whose dimensions are all known.
 
     Raises:
         ProgramError: a dimension is unknown.
     """
     if any(dimension.WhichOneof("dimension") != "constant" for dimension in tensor_type.dimensions):
-        raise ProgramError("a constant has an unknown dimension", where=where)
+        raise ProgramError("a constant has an unknown dimension")
     return tuple(dimension.constant.size for dimension in tensor_type.dimensions)
 
 
-def _decode_tensor(value: Any, weights: WeightStore, where: object) -> Value:
-    dtype, shape = dtype_of_proto(value.type.tensorType.dataType), tensor_shape(value.type.tensorType, where)
+def _decode_tensor(value: Any, weights: WeightStore) -> Value:
+    dtype, shape = dtype_of_proto(value.type.tensorType.dataType), tensor_shape(value.type.tensorType)
     if dtype.name in _NARROWED:
-        raise ProgramError(f"{dtype} constants can not be held by coremltools' IR", where=where)
+        raise ProgramError(f"{dtype} constants can not be held by coremltools' IR")
     if value.WhichOneof("value") == "blobFileValue":
-        array = weights.array(reference_from_proto(value.blobFileValue, where), dtype, shape)
+        array = weights.array(reference_from_proto(value.blobFileValue), dtype, shape)
     else:
-        array = _decode_immediate(value.immediateValue.tensor, dtype, shape, where)
+        array = _decode_immediate(value.immediateValue.tensor, dtype, shape)
     if dtype.is_sub_byte:
         array = array.view(types.nptype_from_builtin(builtin_type(dtype)))  # numpy's type carries the width
     if shape:
@@ -60,11 +60,11 @@ def _decode_tensor(value: Any, weights: WeightStore, where: object) -> Value:
     return str(array[()]) if dtype.name == "string" else array[()]
 
 
-def _decode_element(value: Any, weights: WeightStore, where: object) -> Value:
+def _decode_element(value: Any, weights: WeightStore) -> Value:
     """A list's element; unlike tensors, lists keep int64."""
     if value.type.tensorType.dataType == builtin_proto("int64"):
         return np.int64(value.immediateValue.tensor.longInts.values[0])
-    return decode_value(value, weights, where)
+    return decode_value(value, weights)
 
 
 def builtin_proto(name: str) -> int:
@@ -72,12 +72,12 @@ def builtin_proto(name: str) -> int:
     return int(types.BUILTIN_TO_PROTO_TYPES[builtin_type(name)])
 
 
-def _decode_immediate(tensor: Any, dtype: DType, shape: tuple[int, ...], where: object) -> np.ndarray:
+def _decode_immediate(tensor: Any, dtype: DType, shape: tuple[int, ...]) -> np.ndarray:
     field = tensor.WhichOneof("value")
     if field is None and prod(shape) == 0:
         return np.zeros(shape, dtype.numpy)
     if field is None:
-        raise ProgramError("a constant has no value", where=where)
+        raise ProgramError("a constant has no value")
     if field != "bytes":
         array = np.array(list(getattr(tensor, field).values), dtype=dtype.numpy)
     elif dtype.is_sub_byte:
@@ -85,5 +85,5 @@ def _decode_immediate(tensor: Any, dtype: DType, shape: tuple[int, ...], where: 
     else:
         array = np.frombuffer(tensor.bytes.values, dtype.numpy)
     if array.size != prod(shape):
-        raise ProgramError(f"a constant of shape {list(shape)} has {array.size} elements", where=where)
+        raise ProgramError(f"a constant of shape {list(shape)} has {array.size} elements")
     return array.reshape(shape)

@@ -64,6 +64,7 @@ def file_tensors(program: Any) -> Iterator[tuple[np.ndarray, DType, bool]]:
 
 
 def _keep_attributes(result: Any, original: Any) -> None:
+    result.docString = original.docString
     for name, value in original.attributes.items():
         result.attributes[name].CopyFrom(value)
     for name in set(result.functions) & set(original.functions):

@@ -85,8 +85,11 @@ def opset_of(function: Any) -> Opset:
 
     Raises:
         TargetError: the version is older than ML programs (it is then one of a neural network).
+        ProgramError: the program has no functions.
     """
     if isinstance(function, Program):
+        if not function.functions:
+            raise ProgramError("the program has no functions")
         function = next(iter(function.functions.values()))
     return opset_of_specification(int(function.opset_version))
 
@@ -112,6 +115,8 @@ def op_class(op_type: str, opset: Opset, where: object = None) -> Any:
 def dtype_of(var: Any) -> DType:
     """The element type of a value (of a list's elements, of a state's tensor)."""
     builtin = var.elem_type if isinstance(var, ListVar) else var.dtype
+    if types.is_tensor(builtin):
+        builtin = builtin.get_primitive()
     return dtype_of_proto(types.BUILTIN_TO_PROTO_TYPES[builtin])
 
 
@@ -121,7 +126,7 @@ def builtin_type(dtype: DType | str) -> Any:
     return types.PROTO_TO_BUILTIN_TYPE[dtype_named(name).proto]
 
 
-def value_type_from_proto(value_type: Any, where: object = None) -> Any:
+def value_type_from_proto(value_type: Any) -> Any:
     """The PyMIL type of a protobuf `ValueType`; each unknown dimension becomes a new symbol.
 
     Raises:
@@ -131,31 +136,28 @@ def value_type_from_proto(value_type: Any, where: object = None) -> Any:
     if kind == "tensorType":
         tensor = value_type.tensorType
         if tensor.rank != len(tensor.dimensions):
-            raise ProgramError(
-                f"a tensor type says rank {tensor.rank} and lists {len(tensor.dimensions)} dimensions",
-                where=where,
-            )
+            raise ProgramError(f"a tensor type says rank {tensor.rank} and lists {len(tensor.dimensions)} dimensions")
         element = builtin_type(dtype_of_proto(tensor.dataType))
-        shape = [_dimension(dimension, where) for dimension in tensor.dimensions]
+        shape = [_dimension(dimension) for dimension in tensor.dimensions]
         return types.tensor(element, shape) if shape else element
     if kind == "listType":
         length = value_type.listType.length
         known = length.constant.size if length.WhichOneof("dimension") == "constant" else None
         # The protobuf does not say whether a list may grow; coremltools assumes that it may.
-        return types.list(value_type_from_proto(value_type.listType.type, where), known, dynamic_length=True)
+        return types.list(value_type_from_proto(value_type.listType.type), known, dynamic_length=True)
     if kind == "dictionaryType":
         pair = value_type.dictionaryType
-        return types.dict(value_type_from_proto(pair.keyType, where), value_type_from_proto(pair.valueType, where))
+        return types.dict(value_type_from_proto(pair.keyType), value_type_from_proto(pair.valueType))
     if kind == "stateType":
-        return types.state(value_type_from_proto(value_type.stateType.wrappedType, where))
-    raise ProgramError(f"values of type {kind!r} are not supported", where=where)
+        return types.state(value_type_from_proto(value_type.stateType.wrappedType))
+    raise ProgramError(f"values of type {kind!r} are not supported")
 
 
-def _dimension(dimension: Any, where: object) -> Any:
+def _dimension(dimension: Any) -> Any:
     if dimension.WhichOneof("dimension") == "constant":
         return dimension.constant.size
     if dimension.unknown.variadic:
-        raise ProgramError("variadic dimensions are not supported", where=where)
+        raise ProgramError("variadic dimensions are not supported")
     return get_new_symbol()
 
 

@@ -72,7 +72,7 @@ class _Checker:
         if var.name in visible:
             yield Diagnostic(where, f"the name {var.name!r} is defined twice")
         visible[var.name] = var
-        self._uses[var] = Counter()
+        self._uses.setdefault(var, Counter())  # the blocks of a loop may share their input values
 
     def _check_op(self, operation: Any, visible: dict[str, Any]) -> Iterator[str]:
         for parameter, var in input_values(operation):
@@ -101,6 +101,18 @@ def _wrong_class(operation: Any, opset: Opset) -> Iterator[str]:
 
 
 def _wrong_inputs(operation: Any) -> Iterator[str]:
+    found = [*_missing_inputs(operation)]
+    yield from found
+    if found:
+        return
+    given = {name: value for name, value in operation._input_vars.items() if value is not None}  # noqa: SLF001
+    try:
+        operation.input_spec.validate_inputs(operation.name, operation.op_type, given)
+    except ValueError as error:
+        yield f"its inputs do not fit: {error.args[0]}"
+
+
+def _missing_inputs(operation: Any) -> Iterator[str]:
     for parameter, kind in operation.input_spec.input_types.items():
         value = operation.inputs.get(parameter)
         internal = parameter in operation.internal_inputs

@@ -135,7 +135,7 @@ class WeightFile:
             return raw.view(dtype.numpy).reshape(shape)
         values = unpack_bits(raw, dtype, prod(shape)).reshape(shape)
         values.flags.writeable = False
-        self._unpacked[values.ctypes.data] = (offset, weakref.ref(values))
+        self._unpacked[values.ctypes.data] = (offset, weakref.ref(_owner(values)))
         return values
 
     def offset_of(self, array: np.ndarray, dtype: DType) -> int | None:
@@ -145,8 +145,8 @@ class WeightFile:
             return None
         if dtype.is_sub_byte:
             offset, unpacked = self._unpacked.get(address, (0, None))
-            alive = unpacked() if unpacked else None
-            return offset if alive is not None and alive.ctypes.data == address and alive.size == array.size else None
+            owner = unpacked() if unpacked else None
+            return offset if owner is not None and owner is _owner(array) and owner.size == array.size else None
         found = self._offset_by_start.get(address - self._base)
         whole = found is not None and self._blobs[found].size == array.nbytes and self._blobs[found].dtype == dtype
         return found if whole else None
@@ -161,6 +161,13 @@ class WeightFile:
         """The bytes of the blob at `offset`, as they lie in the file."""
         blob = self.blob(offset)
         return self._bytes[blob.start : blob.start + blob.size].data
+
+
+def _owner(array: np.ndarray) -> np.ndarray:
+    """The array that holds the memory which `array` is a view of."""
+    while isinstance(array.base, np.ndarray):
+        array = array.base
+    return array
 
 
 def release_pages(array: np.ndarray) -> None:

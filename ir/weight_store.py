@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 import attrs
 import numpy as np
@@ -77,17 +78,16 @@ class WeightStore:
         return None
 
 
-def reference_from_proto(blob: object, where: object = None) -> BlobReference:
+def reference_from_proto(blob: Any) -> BlobReference:
     """The reference of a protobuf `BlobFileValue`.
 
     Raises:
         PackageError: the path does not begin with `@model_path/`.
     """
-    name: str = blob.fileName  # type: ignore[attr-defined]
+    name: str = blob.fileName
     if not name.startswith(MODEL_PATH):
         raise PackageError(
             f"the weight path {name!r} leaves the package",
-            where=where,
             hint=f"weight paths begin with {MODEL_PATH}",
         )
-    return BlobReference(name.removeprefix(MODEL_PATH), blob.offset)  # type: ignore[attr-defined]
+    return BlobReference(name.removeprefix(MODEL_PATH), blob.offset)

@@ -7,7 +7,7 @@ from typing import Any
 
 import attrs
 
-from ..ir.errors import CheckFailure, ProgramError, TargetError
+from ..ir.errors import CheckFailure, TargetError
 from ..ir.model import Model
 from ..ir.targets import Opset, parse_target
 from ..passes.instrumentation import Instrumentation, VerifyEach
@@ -96,8 +96,6 @@ def _run(model: Model, manager: PassManager) -> tuple[Model, tuple[Remark, ...]]
     result = model.copy()
     remarks: list[Remark] = []
     for stage in result.stages:
-        if not stage.program.functions:
-            raise ProgramError("the program has no function", where=model.name)
         ran = manager.run(stage.program, in_place=True)
         remarks += ran.remarks
     return result, tuple(remarks)
