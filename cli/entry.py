@@ -63,8 +63,9 @@ def _run(command: click.Command, argv: list[str]) -> int:
     except (KeyboardInterrupt, click.Abort):
         click.echo("interrupted; nothing was written", err=True)
         return INTERRUPTED
-    except BrokenPipeError:
-        raise
+    except (BrokenPipeError, SystemExit):
+        # click ends the interpreter when whoever read our output has left; outside of that it returns.
+        raise BrokenPipeError from None
     except OSError as error:
         click.echo(f"error: {error.filename or 'input'}: {error.strerror or error}", err=True)
         return BAD_INPUT
@@ -73,9 +74,9 @@ def _run(command: click.Command, argv: list[str]) -> int:
 
 def _show(error: click.ClickException) -> None:
     """A usage error in one line, like every other; help where no argument was given at all."""
-    context = getattr(error, "ctx", None)
-    if context is None or type(error).__name__ == "NoArgsIsHelpError":
+    if type(error).__name__ == "NoArgsIsHelpError":
         error.show(file=sys.stderr)
-    else:
-        message = error.format_message().rstrip(".")
-        click.echo(f"error: {message} (try '{context.command_path} --help')", err=True)
+        return
+    message = " ".join(error.format_message().rstrip(".").split())
+    context = getattr(error, "ctx", None)
+    click.echo(f"error: {message}" + (f" (try '{context.command_path} --help')" if context else ""), err=True)

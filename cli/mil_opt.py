@@ -63,6 +63,7 @@ def mil_opt(
     if source is None:
         raise click.UsageError("Missing argument 'INPUT'.")
     parsed = parse_pipeline(pipeline)
+    _check_output(output, force=force)
     if dump_pass_pipeline:
         click.echo(str(parsed), err=True)
     model, clock = _load(source), Timing()
@@ -91,19 +92,30 @@ def _load(source: Path) -> Any:
     return load(source)
 
 
+def _check_output(output: str, *, force: bool) -> None:
+    """Before anything runs: minutes of work must not end at a name."""
+    from ..ir.saving import check_output
+
+    if output == "-":
+        return
+    path = Path(output)
+    if path.suffix not in (".mil", ".mlpackage"):
+        raise SaveError("the output must end in .mil or .mlpackage, or be -", where=output)
+    check_output(path, overwrite=force, suffix=path.suffix)
+
+
 def _write(model: Any, output: str, *, weights: str, force: bool) -> None:
     from ..ir.printer import print_program
+    from ..ir.saving import write_text
 
     if output.endswith(".mlpackage"):
         model.save(output, overwrite=force)
         return
-    text = "// -----\n".join(print_program(stage.program, weights=weights) for stage in model.stages)  # type: ignore[arg-type]
+    text = "// -----\n".join(
+        print_program(stage.program, weights=weights)  # type: ignore[arg-type]
+        for stage in model.stages
+    )
     if output == "-":
         click.echo(text, nl=False)
-        return
-    path = Path(output)
-    if path.suffix != ".mil":
-        raise SaveError("the output must end in .mil or .mlpackage, or be -", where=output)
-    if path.exists() and not force:
-        raise SaveError("the output exists already", where=output, hint="use --force to replace it")
-    path.write_text(text, "utf-8")
+    else:
+        write_text(Path(output), text, overwrite=force)

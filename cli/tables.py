@@ -27,7 +27,9 @@ def format_bytes(size: float) -> str:
 
 def show_report(report: Report, output: Path) -> None:
     """Prints what was compressed, what was left alone and why, and the sizes."""
-    console = Console(file=sys.stdout, width=None if sys.stdout.isatty() else 120, highlight=False)
+    console = Console(
+        file=sys.stdout, width=None if sys.stdout.isatty() else 120, highlight=False, markup=False, emoji=False
+    )
     if report.done:
         console.print(_done(report))
     if report.left_alone:
@@ -59,7 +61,7 @@ def _left_alone(report: Report) -> Table:
     for code, count in report.reasons.items():
         first = next(remark for remark in report.left_alone if remark.code == code)
         advice = f" [{first.suggestion}]" if first.suggestion else ""
-        table.add_row(code, str(count), f"{first.op}: {first.message}{advice}".replace("[", r"\["))
+        table.add_row(code, str(count), f"{first.op}: {first.message}{advice}")
     return table
 
 

@@ -78,5 +78,6 @@ def located(where: str) -> Iterator[None]:
 
 def did_you_mean(name: str, known: Iterable[str]) -> str | None:
     """A hint naming the nearest of `known`, or None when nothing is near."""
-    near = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
-    return f"did you mean {near[0]!r}?" if near else None
+    spelled = {each.lower(): each for each in known}
+    near = difflib.get_close_matches(name.lower(), spelled, n=1, cutoff=0.6)
+    return f"did you mean {spelled[near[0]]!r}?" if near else None

@@ -118,11 +118,13 @@ def _changed_by(stage: Stage, weights: WeightStore) -> set[str]:
 
 
 class _Writers:
-    """One open writer for each weight file of the new package."""
+    """One open writer for each weight file of the new package, and what was written to them so far."""
 
     def __init__(self, folder: Path, stack: ExitStack) -> None:
         self._folder, self._stack = folder, stack
         self._open: dict[str, WeightFileWriter] = {}
+        self.placed: dict[Any, BlobReference] = {}
+        self.alive: list[np.ndarray] = []  # `placed` goes by addresses: their arrays must outlive the save
 
     def __getitem__(self, name: str) -> WeightFileWriter:
         if name not in self._open:
@@ -138,8 +140,6 @@ class _FileSink:
     def __init__(self, weights: WeightStore, kept: set[str], writers: _Writers, default: str, opset: Opset) -> None:
         self._weights, self._kept, self._writers = weights, kept, writers
         self._default, self._opset = default, opset
-        self._placed: dict[Any, BlobReference] = {}
-        self._alive: list[np.ndarray] = []  # the keys below are addresses: their arrays must outlive the save
 
     def place(self, array: np.ndarray, dtype: DType) -> BlobReference | None:
         """See `WeightSink.place`."""
@@ -148,11 +148,11 @@ class _FileSink:
             return None
         if source is not None and source.file in self._kept:
             return source
-        key = source or (array.ctypes.data, array.strides, array.shape, dtype.name)
-        if key not in self._placed:
-            self._alive.append(array)
-            self._placed[key] = self._write(array, dtype, source)
-        return self._placed[key]
+        key = source or (self._default, array.ctypes.data, array.strides, array.shape, dtype.name)
+        if key not in self._writers.placed:
+            self._writers.alive.append(array)
+            self._writers.placed[key] = self._write(array, dtype, source)
+        return self._writers.placed[key]
 
     def _write(self, array: np.ndarray, dtype: DType, source: BlobReference | None) -> BlobReference:
         if source is None:

@@ -177,7 +177,8 @@ def new_operation(cls: Any, *, name: str, inputs: dict[str, Any], before: Any = 
         ProgramError: the op does not take these inputs.
     """
     try:
-        outputs = mb._add_op(cls, name=name, before_op=before, **inputs)  # noqa: SLF001 - this is the adapter
+        # Sorted, as the protobuf's inputs are read: constants made from values come in the same order either way.
+        outputs = mb._add_op(cls, name=name, before_op=before, **dict(sorted(inputs.items())))  # noqa: SLF001
     except (
         ValueError,
         TypeError,

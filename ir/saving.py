@@ -38,10 +38,27 @@ def atomic_folder(path: Path, *, overwrite: bool) -> Iterator[Path]:
             shutil.rmtree(work, ignore_errors=True)
 
 
-def check_output(path: Path, *, overwrite: bool) -> None:
-    """Raises `SaveError` when a package can not be written to `path` as things stand."""
-    if path.suffix != ".mlpackage":
-        raise SaveError("the output must end in .mlpackage", where=path)
+def write_text(path: Path, text: str, *, overwrite: bool) -> None:
+    """Writes a text file as a whole or not at all; errors are those of `atomic_folder`."""
+    check_output(path, overwrite=overwrite, suffix=path.suffix)
+    with _explained(path):
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".partial", dir=path.parent)
+        work = Path(name)
+        try:
+            with os.fdopen(handle, "w", encoding="utf-8") as file:
+                file.write(text)
+                file.flush()
+                os.fsync(file.fileno())
+            work.chmod(0o666 & ~_umask())
+            work.replace(path)
+        finally:
+            work.unlink(missing_ok=True)
+
+
+def check_output(path: Path, *, overwrite: bool, suffix: str = ".mlpackage") -> None:
+    """Raises `SaveError` when nothing can be written to `path` as things stand, or its name ends otherwise."""
+    if path.suffix != suffix:
+        raise SaveError(f"the output must end in {suffix}", where=path)
     if not path.parent.is_dir():
         raise SaveError(f"the folder {str(path.parent)!r} does not exist", where=path)
     if os.path.lexists(path) and not overwrite:

@@ -16,5 +16,5 @@ def weight_bytes(*programs: Any) -> int:
     for program in programs:
         for array, dtype, in_file in file_tensors(program):
             if in_file:
-                seen[array.ctypes.data, array.shape, dtype.name] = dtype.payload_bytes(array.size)
+                seen[array.ctypes.data, array.strides, array.shape, dtype.name] = dtype.payload_bytes(array.size)
     return sum(seen.values())

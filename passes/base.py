@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import attrs
@@ -104,6 +105,10 @@ class Pass:
                     where=f"pass {cls.pass_name()!r}",
                     hint=did_you_mean(name, spelled) or f"it has {', '.join(spelled) or 'none'}",
                 )
+        spellings = Counter(name.replace("_", "-") for name in options)
+        twice = next((name for name, count in spellings.items() if count > 1), None)
+        if twice is not None:
+            raise OptionError(f"the option {twice!r} is given twice", where=f"pass {cls.pass_name()!r}")
         for field in attrs.fields(cls):
             if field.default is attrs.NOTHING and field.name not in {name.replace("-", "_") for name in options}:
                 raise OptionError(
@@ -112,7 +117,9 @@ class Pass:
         try:
             return cls(**{name.replace("-", "_"): value for name, value in options.items()})
         except OptionError as error:
-            raise OptionError(error.message, where=f"pass {cls.pass_name()!r}, {error.where}") from None
+            raise OptionError(
+                error.message, where=f"pass {cls.pass_name()!r}, {error.where}", hint=error.hint
+            ) from None
 
     def run(self, root: Any, context: PassContext) -> Outcome:
         """Changes `root`, a PyMIL program or function as `anchor` says, in place."""

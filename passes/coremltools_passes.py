@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 import attrs
@@ -44,8 +46,8 @@ def _registry() -> Any:
 
 
 def coremltools_pass_ids() -> list[str]:
-    """The ids of every pass that is registered with coremltools now, sorted."""
-    return sorted(_registry().passes)
+    """The ids of every pass of coremltools' own that is registered now, sorted."""
+    return sorted(name for name in _registry().passes if not name.startswith("milopt::"))
 
 
 def coremltools_pass(pass_id: str, options: dict[str, Any]) -> CoremltoolsPass:
@@ -62,13 +64,38 @@ def coremltools_pass(pass_id: str, options: dict[str, Any]) -> CoremltoolsPass:
 def configured_pass(pass_id: str, options: dict[str, Any]) -> Any:
     """Coremltools' own object for a pass, options set."""
     registry = _registry()
-    from coremltools.converters.mil.mil.passes.graph_pass import PassOption
-
     if pass_id not in registry:
         raise PipelineError(f"coremltools has no pass {pass_id!r}", hint=did_you_mean(pass_id, registry.passes))
-    graph_pass = registry[pass_id]
     try:
-        graph_pass.set_options([PassOption(name, value) for name, value in options.items()])
-    except (NotImplementedError, ValueError, TypeError) as error:
-        raise OptionError(str(error), where=f"pass {pass_id!r}") from None
+        graph_pass = registry[pass_id]
+    except TypeError as error:
+        raise PipelineError(f"coremltools' pass {pass_id!r} can not be made by its name: {error}") from None
+    for name, value in options.items():
+        _set_option(graph_pass, pass_id, name, value)
     return graph_pass
+
+
+def _set_option(graph_pass: Any, pass_id: str, name: str, value: Any) -> None:
+    from coremltools.converters.mil.mil.passes.graph_pass import PassOption
+
+    # coremltools takes any attribute for an option, its own methods included.
+    if callable(getattr(type(graph_pass), name, None)):
+        raise OptionError(f"has no option {name!r}", where=f"pass {pass_id!r}")
+    failures = []
+    for candidate in _readings(value):
+        try:
+            graph_pass.set_options([PassOption(name, candidate)])
+        except (NotImplementedError, ValueError, TypeError, AttributeError) as error:  # noqa: PERF203 - at most three
+            failures.append(error)
+        else:
+            return
+    raise OptionError(f"option {name!r}: {failures[0]}", where=f"pass {pass_id!r}") from None
+
+
+def _readings(value: Any) -> Iterator[Any]:
+    """A value as it is, and text also as the number it may stand for: some options want the one, some the other."""
+    yield value
+    for kind in (int, float):
+        with suppress(ValueError, TypeError):
+            if isinstance(value, str):
+                yield kind(value)

@@ -38,6 +38,11 @@ def graph_pass_of(cls: type[Pass]) -> type[Any]:
             self.options: dict[str, Any] = {}
             self.remarks: tuple[Any, ...] = ()
 
+        def __call__(self, prog: Any) -> None:
+            """Leaves the scope of new ops to our manager: coremltools' would name the pass twice."""
+            if not prog.skip_all_passes:
+                self.apply(prog)
+
         def set_options(self, pass_options: list[Any] | None = None) -> None:
             """Converts and checks the options; coremltools calls this with none when none are set."""
             self.options = {option.option_name: option.option_val for option in pass_options or ()}

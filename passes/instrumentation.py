@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from ..ir.errors import PassFailure
+from ..ir.errors import ProgramError
 
 if TYPE_CHECKING:
     from .analyses import Analysis
@@ -62,13 +62,13 @@ class VerifyEach(Instrumentation):
     """Verifies the program after each pass that changed it, and names the pass that broke it."""
 
     def after_pass(self, run: PassRun, outcome: Outcome) -> None:
-        """Raises `PassFailure` when the program is not well formed any more."""
+        """Raises when the program is not well formed any more."""
         from ..ir.verifier import verify
 
         found = verify(run.program) if outcome.changed else []
         if found:
             more = f"; {len(found) - 1} more" if len(found) > 1 else ""
-            raise PassFailure(f"the program is not valid after it: {found[0]}{more}", where=f"pass '{run.pass_}'")
+            raise ProgramError(f"the program is not valid after it: {found[0]}{more}")
 
 
 @attrs.frozen

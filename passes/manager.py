@@ -71,16 +71,22 @@ class _Execution:
 
     def run_pipeline(self, pipeline: Pipeline) -> None:
         self._around.before_pipeline(pipeline, self._program)
-        self._run_elements(pipeline, self._program, "program")
+        self._run_nested(pipeline, self._program, "program")
         self._around.after_pipeline(pipeline, self._program)
+
+    def _run_nested(self, pipeline: Pipeline, root: Any, path: str) -> None:
+        if pipeline.anchor == "program":
+            self._run_elements(pipeline, root, path)
+            return
+        for name, function in list(self._program.functions.items()):
+            self._run_elements(pipeline, function, f"{path}/function({name})")
 
     def _run_elements(self, pipeline: Pipeline, root: Any, path: str) -> None:
         for element in pipeline.elements:
             if isinstance(element, Pass):
                 self._run_pass(element, root, path)
-                continue
-            for name, function in list(self._program.functions.items()):
-                self._run_elements(element, function, f"{path}/function({name})")
+            else:
+                self._run_nested(element, root, path)
 
     def _run_pass(self, pass_: Pass, root: Any, path: str) -> None:
         run = PassRun(pass_, root, f"{path}/{pass_}", self._program)
@@ -109,8 +115,6 @@ class _Execution:
 
 def _explained(pass_: Pass, error: Exception) -> MiloptError:
     """The error as a user should read it: one line that names the pass."""
-    if isinstance(error, PassFailure):
-        return error
     place = f"pass '{pass_}'"
     if isinstance(error, MiloptError):
         return PassFailure(error.message, where=f"{place}, {error.where}" if error.where else place, hint=error.hint)

@@ -7,12 +7,19 @@ from typing import Any
 
 import attrs
 
-from ..ir.errors import OptionError
+from ..ir.errors import MiloptError, OptionError
 
 _WORDS = {"true": True, "1": True, "false": False, "0": False}
 
 
-def option(default: Any, *, help: str, choices: Sequence[str] = (), minimum: int | None = None) -> Any:  # noqa: A002
+def option(
+    default: Any,
+    *,
+    help: str,  # noqa: A002 - it is the word
+    choices: Sequence[str] = (),
+    minimum: int | None = None,
+    check: Callable[[Any], object] | None = None,
+) -> Any:
     """A field of a pass: its type is that of its default, and text is converted to it.
 
     Args:
@@ -20,6 +27,7 @@ def option(default: Any, *, help: str, choices: Sequence[str] = (), minimum: int
         help: one line, shown by `milopt passes`.
         choices: the strings that are allowed.
         minimum: the least allowed number.
+        check: raises a `MiloptError` for values that are not allowed for another reason.
     """
     required = isinstance(default, type)
     kind = default if required else type(default)
@@ -29,12 +37,14 @@ def option(default: Any, *, help: str, choices: Sequence[str] = (), minimum: int
         name = field.name.replace("_", "-")
         try:
             result = convert(value)
-        except (ValueError, TypeError, KeyError):
+        except (ValueError, TypeError, KeyError, OverflowError):
             raise OptionError(f"takes {_NOUNS[kind]}, not {value!r}", where=f"option {name!r}") from None
         if choices and result not in choices:
             raise OptionError(f"takes one of {', '.join(choices)}, not {result!r}", where=f"option {name!r}")
-        if minimum is not None and result < minimum:
+        if minimum is not None and not result >= minimum:  # also refuses NaN
             raise OptionError(f"takes a number of at least {minimum}, not {result}", where=f"option {name!r}")
+        if check is not None:
+            _run_check(check, result, name)
         return result
 
     return attrs.field(
@@ -42,6 +52,13 @@ def option(default: Any, *, help: str, choices: Sequence[str] = (), minimum: int
         converter=attrs.Converter(converted, takes_field=True),
         metadata={"help": help, "choices": tuple(choices)},
     )
+
+
+def _run_check(check: Callable[[Any], object], value: Any, name: str) -> None:
+    try:
+        check(value)
+    except MiloptError as error:
+        raise OptionError(error.message, where=f"option {name!r}", hint=error.hint) from None
 
 
 def _to_bool(value: Any) -> bool:

@@ -17,6 +17,7 @@ from .coremltools_passes import coremltools_pass
 from .pipeline import Pipeline
 from .registry import pass_class
 
+_OURS = "milopt::"  # how coremltools calls our passes
 _TOKEN = re.compile(r"""\s*(?:(?P<word>[^\s(){},="]+)|(?P<string>"(?:[^"\\]|\\.)*")|(?P<mark>[(){},=]))""")
 
 
@@ -74,6 +75,9 @@ class _Parser:
         self._next += 1
         return re.sub(r"\\(.)", r"\1", token[1:-1]) if kind == "string" else str(token)
 
+    def _place_before(self) -> str:
+        return self._place(self._tokens[self._next - 1][2])
+
     def expect_end(self) -> None:
         """Raises unless everything was read."""
         if self._peek() is not None:
@@ -100,7 +104,9 @@ class _Parser:
         name = self._word("a pass")
         options = self._options() if self._peek() == "{" else {}
         try:
-            return coremltools_pass(name, options) if "::" in name else pass_class(name).from_options(options)
+            if "::" in name and not name.startswith(_OURS):
+                return coremltools_pass(name, options)
+            return pass_class(name.removeprefix(_OURS)).from_options(options)
         except PipelineError as error:
             raise PipelineError(error.message, where=self._place(at), hint=error.hint) from None
 
@@ -109,6 +115,8 @@ class _Parser:
         options: dict[str, Any] = {}
         while self._peek() != "}":
             key = self._word("an option or '}'")
+            if key in options:
+                raise PipelineError(f"the option {key!r} is given twice", where=self._place_before())
             options[key] = "true"
             if self._peek() == "=":
                 self._take("=")

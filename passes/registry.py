@@ -27,7 +27,8 @@ def register(cls: type[Pass]) -> type[Pass]:
 
 def unregister(cls: type[Pass]) -> None:
     """Takes a registered pass back; for tests and for notebooks that define a pass anew."""
-    _REGISTERED.pop(cls.pass_name(), None)
+    if _REGISTERED.get(cls.pass_name()) is cls:
+        del _REGISTERED[cls.pass_name()]
 
 
 def pass_names() -> list[str]:

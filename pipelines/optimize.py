@@ -59,7 +59,7 @@ def optimize(
     """
     from ..ir.sizes import weight_bytes
 
-    opset = parse_target(target) if target else model.opset
+    opset = model.opset if target is None else parse_target(target)
     weights = QuantizeWeights.from_options(weight_options)
     pipeline = pipeline_for(opset, scheme, weights=weights)
     _require_not_lower(model, opset)

@@ -23,26 +23,27 @@ def passes(name: str | None, *, foreign: bool) -> None:
     else:
         width = max(len(known) for known in pass_names())
         for known in pass_names():
-            summary = (inspect.getdoc(pass_class(known)) or "").partition("\n")[0]
+            summary = inspect.cleandoc(pass_class(known).__doc__ or "").partition("\n")[0]
             click.echo(f"{known:{width}}  {summary}")
 
 
 def document_pass(name: str) -> str:
     """A pass' rules, options and defaults, from its class."""
+    from ...passes.options import format_value
     from ...passes.registry import pass_class
 
     cls = pass_class(name)
     lines = [
         f"{cls.pass_name()} (runs on a {cls.anchor}; in coremltools: milopt::{cls.pass_name().replace('-', '_')})",
         "",
-        inspect.getdoc(cls) or "",
+        inspect.cleandoc(cls.__doc__ or ""),
         "",
         "Options:",
     ]
     for field in attrs.fields(cls):
         choices = field.metadata.get("choices")
         values = f" ({', '.join(choices)})" if choices else ""
-        default = "..." if field.default is attrs.NOTHING else field.default
+        default = "..." if field.default is attrs.NOTHING else format_value(field.default)
         lines.append(f"    {field.name.replace('_', '-')}={default}{values}: {field.metadata.get('help', '')}")
     return "\n".join(lines if len(lines) > 5 else lines[:-1])
 

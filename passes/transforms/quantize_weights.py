@@ -16,7 +16,7 @@ from ..base import UNCHANGED, Outcome, Pass, PassContext
 from ..numerics import QuantizedTensor, quantize
 from ..options import option
 
-_Cache = dict[tuple[Any, ...], QuantizedTensor]
+_Cache = dict[tuple[Any, ...], tuple[str, dict[str, Any]]]
 
 
 @attrs.frozen(kw_only=True)
@@ -71,21 +71,15 @@ class QuantizeWeights(Pass):
         return Outcome(changed=True) if cache else UNCHANGED
 
     def _apply(self, decision: Decision, opset: Opset, cache: _Cache, context: PassContext) -> None:
+        from ...ir.rewriting import replace_op
+
         constant, value = decision.constant, decision.constant.value
-        key = (value.ctypes.data, value.shape, value.dtype.str, decision.axis)
+        key = (value.ctypes.data, value.strides, value.shape, value.dtype.str, decision.axis)
         if key not in cache:
-            cache[key] = quantize(
-                value,
-                axis=decision.axis,
-                dtype=self.dtype,  # type: ignore[arg-type]
-                symmetric=self.mode == "symmetric",
-                peaks=decision.peaks,
-            )
+            cache[key] = _encode(self._quantize(decision), opset)
             release_pages(value)
-        tensor = cache[key]
-        encoded = _encode(constant.op, tensor, opset)
-        before = value.nbytes
-        after = sum(part.nbytes for part in (tensor.data, tensor.scale, tensor.zero_point) if part is not None)
+        op_type, inputs = cache[key]
+        encoded = replace_op(constant.op, op_type, inputs)
         users = ", ".join(dict.fromkeys(use.op.op_type for use in constant.uses))
         context.remark(
             "passed",
@@ -96,9 +90,18 @@ class QuantizeWeights(Pass):
                 "shape": list(value.shape),
                 "axis": decision.axis,
                 "scheme": self._scheme,
-                "bytes_before": before,
-                "bytes_after": after,
+                "bytes_before": value.nbytes,
+                "bytes_after": sum(part.nbytes for name, part in inputs.items() if name != "axis"),
             },
+        )
+
+    def _quantize(self, decision: Decision) -> QuantizedTensor:
+        return quantize(
+            decision.constant.value,
+            axis=decision.axis,
+            dtype=self.dtype,  # type: ignore[arg-type]
+            symmetric=self.mode == "symmetric",
+            peaks=decision.peaks,
         )
 
     @property
@@ -120,13 +123,11 @@ def _explain(decision: Decision, context: PassContext) -> None:
         )
 
 
-def _encode(constant: Any, tensor: QuantizedTensor, opset: Opset) -> Any:
-    """Puts the op that decodes `tensor` in the place of a constant, under its name; returns that op."""
-    from ...ir.rewriting import replace_op
-
+def _encode(tensor: QuantizedTensor, opset: Opset) -> tuple[str, dict[str, Any]]:
+    """The op that decodes a tensor in an opset, and its inputs."""
     if opset >= IOS18:
-        return replace_op(constant, "constexpr_blockwise_shift_scale", _blockwise(tensor))
-    return replace_op(constant, "constexpr_affine_dequantize", _affine(tensor))
+        return "constexpr_blockwise_shift_scale", _blockwise(tensor)
+    return "constexpr_affine_dequantize", _affine(tensor)
 
 
 def _blockwise(tensor: QuantizedTensor) -> dict[str, Any]:

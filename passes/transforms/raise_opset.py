@@ -30,7 +30,7 @@ class RaiseOpset(Pass):
         func main<ios18>(tensor<fp32, [10, 20]> x) {
     """
 
-    target: str = option(str, help="the deployment target, such as iOS17 or macOS15")
+    target: str = option(str, help="the deployment target, such as iOS17 or macOS15", check=parse_target)
 
     def run(self, root: Any, context: PassContext) -> Outcome:  # noqa: ARG002
         """See the class."""
