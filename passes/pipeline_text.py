@@ -115,7 +115,7 @@ class _Parser:
         options: dict[str, Any] = {}
         while self._peek() != "}":
             key = self._word("an option or '}'")
-            if key in options:
+            if key.replace("-", "_") in (known.replace("-", "_") for known in options):
                 raise PipelineError(f"the option {key!r} is given twice", where=self._place_before())
             options[key] = "true"
             if self._peek() == "=":
