@@ -115,8 +115,9 @@ class _Parser:
         options: dict[str, Any] = {}
         while self._peek() != "}":
             key = self._word("an option or '}'")
-            if key.replace("-", "_") in (known.replace("-", "_") for known in options):
-                raise PipelineError(f"the option {key!r} is given twice", where=self._place_before())
+            twice = [known for known in options if known.replace("-", "_") == key.replace("-", "_")]
+            if twice:
+                raise PipelineError(f"the option {twice[0]!r} is given twice", where=self._place_before())
             options[key] = "true"
             if self._peek() == "=":
                 self._take("=")

@@ -52,7 +52,7 @@ def test_start_imports_nothing_heavy(code: str, tmp_path: Path) -> None:
 
 
 def test_check_of_imports_can_fail(tmp_path: Path) -> None:
-    assert "coremltools" in loaded_after(code_of("milopt", "passes", "--coremltools"), tmp_path)
+    assert {"milopt", "rich"} <= loaded_after(f"import rich; {code_of('milopt', '--help')}", tmp_path)
 
 
 def test_import_is_quick(tmp_path: Path) -> None:
@@ -83,11 +83,10 @@ def test_console_script_does_what_its_entry_does(command: str, tmp_path: Path) -
 @pytest.mark.parametrize(
     ("command", "words"),
     [
-        ("milopt", ["passes", "--coremltools"]),
         ("milopt", ["--help"]),
-        ("milopt", ["print", "@attention", "--weights", "inline"]),
+        ("milopt", ["pipelines"]),
         ("milopt", ["optimize", "@linear", "-o", "small.mlpackage"]),
-        ("mil-opt", ["@attention", "--weights", "inline"]),
+        ("milopt", ["passes", "--coremltools"]),
     ],
     ids=lambda value: value if isinstance(value, str) else value[0].strip("-@"),
 )
@@ -107,7 +106,9 @@ def test_closed_pipe_ends_the_command_quietly(command: str, words: list[str], sh
 
 
 def test_head_takes_one_line_and_the_rest_is_dropped_quietly(shelf: Shelf, tmp_path: Path) -> None:
-    words = python("-c", code_of("milopt", "print", shelf["attention"], "--weights", "inline"))
+    words = python(
+        "-c", code_of("milopt", "print", shelf["attention"], "--weights", "inline")
+    )  # more than a pipe holds
     with subprocess.Popen(  # noqa: S603
         words, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:

@@ -147,6 +147,14 @@ def test_changed_stage_leaves_the_other_stages_weights(shelf: Shelf, tmp_path: P
     np.testing.assert_array_equal(again, weights(50, 64, seed=9))
 
 
+def test_raised_stage_raises_the_version_of_the_pipeline(shelf: Shelf, tmp_path: Path) -> None:
+    model = milopt.load(shelf["pipeline"])
+    raise_opset(model.programs["1"], IOS18)
+    specification = read_specification(saved(model, tmp_path))
+    versions = [stage.specificationVersion for stage in specification.pipeline.models]
+    assert (specification.specificationVersion, *versions) == (9, 8, 9)
+
+
 def test_stages_that_share_a_file_stay_whole_when_one_changes(shelf: Shelf, tmp_path: Path) -> None:
     model = milopt.load(shelf["pipeline_of_one_file"])
     before = all_constants(milopt.load(shelf["pipeline_of_one_file"]))

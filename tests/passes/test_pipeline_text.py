@@ -372,13 +372,17 @@ def test_missing_option_is_asked_for() -> None:
     [
         ("every-kind{count=1 count=2}", 28),
         ("every-kind{flag flag}", 25),
-        ("quantize-weights{min-elements=1 min_elements=2}", 41),
         ("common::add_fp16_cast{skip_ops_by_type=a skip_ops_by_type=b}", 50),
     ],
 )
 def test_option_given_twice_is_refused(element: str, column: int) -> None:
     with pytest.raises(PipelineError, match=rf"^pipeline text, column {column}: the option '.*' is given twice$"):
         parse_pipeline(f"program({element})")
+
+
+def test_option_given_in_two_spellings_is_refused() -> None:
+    with pytest.raises(MiloptError, match=r"the option 'min-elements' is given twice$"):
+        parse_pipeline("program(quantize-weights{min-elements=1 min_elements=2})")
 
 
 @pytest.mark.parametrize(

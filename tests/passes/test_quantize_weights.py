@@ -88,7 +88,9 @@ def test_every_large_constant_gets_one_remark(name: str) -> None:
     assert all(remark.suggestion for remark in remarks if remark.code in ("small", "unused", "axis-conflict"))
 
 
-@pytest.mark.parametrize(("name", "opset"), at_opsets(WITH_WEIGHTS, IOS16, IOS17, IOS18, IOS26))
+@pytest.mark.parametrize(
+    ("name", "opset"), at_opsets(WITH_WEIGHTS, IOS16, IOS17, IOS18) + at_opsets(["conv", "linear", "cond"], IOS26)
+)
 def test_opset_decides_the_op_that_encodes(name: str, opset: Opset) -> None:
     before = raised(name, opset)
     result = quantized(before, min_elements=0)

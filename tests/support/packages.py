@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import coremltools as ct
-import milopt
 import numpy as np
 import pytest
 from coremltools.converters.mil.converter import mil_convert
@@ -21,9 +20,10 @@ from milopt.ir.pymil import available_target, opset_of, proto, types
 from milopt.ir.walking import walk
 
 from .programs import PROGRAMS
+from .source_tree import ROOT
 
 PACKAGES: dict[str, Callable[[Path], Path]] = {}
-SHARED_MODELS = Path(milopt.__file__).parent.parent / "shared" / "models"
+SHARED_MODELS = ROOT.parent / "shared" / "models"
 MODEL_FOLDER = "Data/com.apple.CoreML"
 SPECIFICATION = f"{MODEL_FOLDER}/model.mlmodel"
 WEIGHTS = f"{MODEL_FOLDER}/weights/weight.bin"
