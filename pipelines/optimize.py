@@ -97,8 +97,13 @@ def _run(model: Model, manager: PassManager) -> tuple[Model, tuple[Remark, ...]]
     remarks: list[Remark] = []
     for stage in result.stages:
         ran = manager.run(stage.program, in_place=True)
-        remarks += ran.remarks
+        remarks += (_at_stage(remark, stage.label) for remark in ran.remarks)
     return result, tuple(remarks)
+
+
+def _at_stage(remark: Remark, label: str) -> Remark:
+    """In a pipeline several programs have a function of the same name."""
+    return attrs.evolve(remark, function=f"{label}/{remark.function}") if label else remark
 
 
 def _risks(target: Opset, scheme: str, dtype: str) -> tuple[str, ...]:
