@@ -8,8 +8,7 @@ Writes, next to this file (or into ``--out DIR``):
 
 The data set is ``sklearn.datasets.load_digits``; its grey levels 0..16 are divided by 16, so pixels are 0..1.
 
-Requirements (pinned in ``requirements.txt``): torch==2.13.0, coremltools==9.0, scikit-learn==1.9.1,
-numpy==2.4.6. Written for Python 3.11; needs no GPU and, to convert, no Mac.
+Requirements are pinned in the extra ``milopt[digits]``. Written for Python 3.11; needs no GPU and, to convert, no Mac.
 
 Held-out accuracy printed (float32 PyTorch): 447/450 = 99.33%
 """

@@ -1,0 +1,42 @@
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+
+import click
+import pytest
+from milopt.cli.main import milopt
+from milopt.cli.mil_opt import mil_opt
+from support.source_tree import ROOT
+
+README = (ROOT / "README.md").read_text("utf-8")
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+
+
+def test_set_up_takes_two_commands() -> None:
+    assert [block.count("\n") for block in blocks("sh")] == [1, 1]
+
+
+@pytest.mark.parametrize("code", blocks("python"))
+def test_python_of_the_readme_runs(code: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "examples").symlink_to(ROOT / "examples")
+    monkeypatch.chdir(tmp_path)
+    exec(compile(code, "README.md", "exec"), {})  # noqa: S102 - our own text
+
+
+@pytest.mark.parametrize("line", re.findall(r"^\$ (.*?)(?:\s+#.*)?$", "\n".join(blocks("console")), re.MULTILINE))
+def test_commands_of_the_readme_exist(line: str) -> None:
+    program, *words = shlex.split(line)
+    command: click.Command = {"milopt": milopt, "mil-opt": mil_opt}[program]
+    if isinstance(command, click.Group):
+        command = command.commands[words.pop(0)]
+    command.make_context(program, words)
+
+
+@pytest.mark.parametrize("path", sorted(re.findall(r"\]\(([\w./-]+)\)", README)))
+def test_links_of_the_readme_lead_somewhere(path: str) -> None:
+    assert (ROOT / path).exists()
