@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from contextlib import redirect_stderr, redirect_stdout
+from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 import click
@@ -21,14 +23,23 @@ def milopt() -> None:
     """The console script `milopt`."""
     from .main import milopt as command
 
-    sys.exit(run(command, sys.argv[1:], sys.stdin, sys.stdout, sys.stderr))
+    sys.exit(run(command, sys.argv[1:], sys.stdin, *_streams()))
 
 
 def mil_opt() -> None:
     """The console script `mil-opt`."""
     from .mil_opt import mil_opt as command
 
-    sys.exit(run(command, sys.argv[1:], sys.stdin, sys.stdout, sys.stderr))
+    sys.exit(run(command, sys.argv[1:], sys.stdin, *_streams()))
+
+
+def _streams() -> tuple[TextIO, TextIO]:
+    """Stdout and stderr; what goes to a closed one is dropped, what an encoding can not spell is escaped."""
+    devnull = Path(os.devnull)
+    out, err = (stream or devnull.open("w", encoding="utf-8") for stream in (sys.stdout, sys.stderr))  # noqa: SIM115 - open to the end
+    if isinstance(out, io.TextIOWrapper):
+        out.reconfigure(errors="backslashreplace")
+    return out, err
 
 
 def run(command: click.Command, argv: Sequence[str], stdin: TextIO, stdout: TextIO, stderr: TextIO) -> int:
@@ -67,7 +78,7 @@ def _run(command: click.Command, argv: list[str]) -> int:
         # click ends the interpreter when whoever read our output has left; outside of that it returns.
         raise BrokenPipeError from None
     except OSError as error:
-        click.echo(f"error: {error.filename or 'input'}: {error.strerror or error}", err=True)
+        click.echo(f"error: {error.filename or 'output'}: {error.strerror or error}", err=True)
         return BAD_INPUT
     return code if isinstance(code, int) else DONE
 

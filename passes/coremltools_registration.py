@@ -8,7 +8,8 @@
     pipeline.set_options("milopt::quantize_weights", {"min_elements": "1024"})
     ct.convert(model, pass_pipeline=pipeline, minimum_deployment_target=ct.target.iOS18)
 
-Options are converted and checked as everywhere in milopt, when they are set.
+Options are converted and checked as everywhere in milopt, when they are set. The target of `milopt::raise_opset`
+must be `minimum_deployment_target`: coremltools writes the model for the latter, whatever opset the program has then.
 """
 
 from __future__ import annotations

@@ -72,7 +72,7 @@ def optimize(
         scheme=scheme,
         pipeline=str(pipeline),
         remarks=remarks,
-        notes=_risks(opset, scheme, weights.dtype) if any(r.kind == "passed" for r in remarks) else (),
+        notes=_risks(opset, scheme, weights) if any(r.kind == "passed" for r in remarks) else (),
         weight_bytes_before=weight_bytes(*model.programs.values()),
         weight_bytes_after=weight_bytes(*result.programs.values()),
         package_bytes_before=model.package.size if model.package else None,
@@ -106,8 +106,9 @@ def _at_stage(remark: Remark, label: str) -> Remark:
     return attrs.evolve(remark, function=f"{label}/{remark.function}") if label else remark
 
 
-def _risks(target: Opset, scheme: str, dtype: str) -> tuple[str, ...]:
-    concerned = (r for r in KNOWN_RISKS if (r.scheme, r.dtype) == (scheme, dtype) and target < r.before)
+def _risks(target: Opset, scheme: str, weights: QuantizeWeights) -> tuple[str, ...]:
+    now = (scheme, weights.dtype, weights.mode)
+    concerned = (r for r in KNOWN_RISKS if (r.scheme, r.dtype, r.mode) == now and target < r.before)
     return tuple(f"{risk.id}: {risk.text} ({risk.source})" for risk in concerned)
 
 

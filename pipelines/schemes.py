@@ -45,6 +45,7 @@ class Risk:
         scheme: the scheme it concerns.
         before: it concerns opsets before this one.
         dtype: it concerns codes of this type.
+        mode: it concerns codes of this mode.
         text: what happens, and the way around it.
         source: who reports it.
     """
@@ -53,6 +54,7 @@ class Risk:
     scheme: str
     before: Opset
     dtype: str
+    mode: str
     text: str
     source: str
 
@@ -63,6 +65,7 @@ KNOWN_RISKS = (
         "w8",
         IOS18,
         "int8",
+        "symmetric",
         "int8 weights with zero point 0 are reported to decode wrongly on GPU and Neural Engine below iOS18; "
         "if outputs are wrong there, use --dtype uint8 or target iOS18",
         "https://github.com/apple/coremltools/issues/2114, pull requests 2675 and 2677",

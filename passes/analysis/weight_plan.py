@@ -70,6 +70,9 @@ def _decide(constant: Constant, granularity: Granularity, min_elements: int) -> 
     if refusal is not None:
         return Decision(constant, refusal=refusal)
     axis = constant.channel_axes[0] if granularity == "per-channel" else None
+    refusal = _no_gain(constant, axis)
+    if refusal is not None:
+        return Decision(constant, refusal=refusal)
     peaks = _peaks(constant.value, axis)
     if not np.isfinite(peaks).all():
         refusal = Refusal(
@@ -80,6 +83,17 @@ def _decide(constant: Constant, granularity: Granularity, min_elements: int) -> 
             "coremltools 9.0 _quantization_passes.py:1393",
         )
     return Decision(constant, axis, peaks, refusal)
+
+
+def _no_gain(constant: Constant, axis: int | None) -> Refusal | None:
+    """A scale and a zero point for each channel may take more than the codes save."""
+    value = constant.value
+    channels = 1 if axis is None else value.shape[axis]
+    after = value.size + channels * (value.itemsize + 1)
+    if after < value.nbytes:
+        return None
+    message = f"it takes {value.nbytes} bytes and would take {after} with a scale for each channel"
+    return Refusal("analysis", "no-gain", message, "use granularity=per-tensor")
 
 
 def _peaks(weight: np.ndarray, axis: int | None) -> np.ndarray:

@@ -30,7 +30,8 @@ class QuantizeWeights(Pass):
            `constexpr_blockwise_shift_scale`. iOS 15 has no such op: refused.
         3. A weight that several ops use is quantized once; weights that are one in the file stay one.
         4. Left alone, each with a remark: at most `min-elements` elements, rank 1, integers and bools, infinities and
-           NaN, compressed already, used by other ops as well, users that want different channel axes.
+           NaN, compressed already, used by other ops as well, users that want different channel axes, and what
+           would not get smaller because its channels are too short for a scale each.
 
     Before:
 

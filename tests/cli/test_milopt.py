@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 import sys
@@ -14,7 +15,8 @@ import coremltools as ct
 import milopt as package
 import pytest
 from milopt.cli.commands.listings import document_pass
-from milopt.cli.entry import BAD_INPUT, CHECK_FAILED, DONE, INTERRUPTED
+from milopt.cli.entry import BAD_INPUT, CHECK_FAILED, DONE, INTERRUPTED, run
+from milopt.cli.main import milopt as milopt_command
 from milopt.cli.tables import format_bytes
 from milopt.ir.equality import first_difference
 from milopt.ir.package import package_size
@@ -67,7 +69,7 @@ def test_table_tells_what_was_done(milopt: Command, tmp_path: Path, shelf: Shelf
 def test_output_is_what_the_library_makes(milopt: Command, tmp_path: Path, shelf: Shelf) -> None:
     words = ["--target", "iOS18", "--dtype", "uint8", "--mode", "affine", "--granularity", "per-tensor"]
     assert milopt("optimize", "@lstm", "-o", "@/small.mlpackage", *words, "--min-elements", "100").code == DONE
-    options = {"dtype": "uint8", "mode": "affine", "granularity": "per-tensor", "min_elements": 100}
+    options: dict[str, Any] = {"dtype": "uint8", "mode": "affine", "granularity": "per-tensor", "min_elements": 100}
     package.optimize(package.load(shelf["lstm"]), target="iOS18", **options).model.save(tmp_path / "mine.mlpackage")
     assert contents(tmp_path / "small.mlpackage") == contents(tmp_path / "mine.mlpackage")
 
@@ -159,6 +161,12 @@ def test_output_that_exists_is_left_alone(milopt: Command, tmp_path: Path, shelf
         == f"error: {output}: the output exists already (use --force, in Python overwrite=True, to replace it)\n"
     )
     assert contents(tmp_path) == before
+
+
+def test_output_is_checked_before_the_model_is_read(milopt: Command, tmp_path: Path, shelf: Shelf) -> None:
+    output = copy_package(shelf["conv"], tmp_path)
+    assert "the output exists already" in milopt("optimize", "@/none.mlpackage", "-o", output).err
+    assert "must end in .mlpackage" in milopt("optimize", "@/none.mlpackage", "-o", "@/small.txt").err
 
 
 def test_output_is_replaced_when_that_is_asked_for(milopt: Command, tmp_path: Path, shelf: Shelf) -> None:
@@ -449,6 +457,27 @@ def test_version_is_that_of_the_package(milopt: Command) -> None:
 
 
 # --- the process
+
+
+class Terminal(io.StringIO):
+    """A stream that says it is a terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize("code", [DONE, INTERRUPTED])
+def test_signs_of_life_go_to_a_terminal_on_stderr(
+    code: int, shelf: Shelf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if code == INTERRUPTED:
+        monkeypatch.setattr("milopt.pipelines.optimize.optimize", interrupt)
+    words = ["optimize", str(shelf["linear"]), "-o", str(tmp_path / "small.mlpackage"), "--json"]
+    out, err = io.StringIO(), Terminal()
+    assert run(milopt_command, words, io.StringIO(), out, err) == code
+    assert "optimizing linear.mlpackage" in err.getvalue()
+    assert bool(out.getvalue()) == (code == DONE)
+    assert code == INTERRUPTED or json.loads(out.getvalue())["compressed"] == 1
 
 
 def test_streams_are_given_back(milopt: Command) -> None:

@@ -120,6 +120,28 @@ def test_head_takes_one_line_and_the_rest_is_dropped_quietly(shelf: Shelf, tmp_p
         assert (first, stderr, process.wait(60)) == ("program(1.3)\n", "", 0)
 
 
+# --- odd streams
+
+
+@pytest.mark.skipif(os.name != "posix", reason="the shell's redirections are POSIX's")
+@pytest.mark.parametrize("redirection", [">&-", "2>&-", "<&-"])
+def test_closed_stream_is_no_error(redirection: str, tmp_path: Path) -> None:
+    words = ["sh", "-c", f'exec "$@" {redirection}', "sh", *python("-c", code_of("milopt", "passes"))]
+    ran = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=False)  # noqa: S603
+    assert (ran.returncode, ran.stderr) == (0, "")
+
+
+def test_path_that_stdout_can_not_spell_is_no_error(shelf: Shelf, tmp_path: Path) -> None:
+    code = code_of("milopt", "optimize", shelf["linear"], "-o", "klein-für-ünï.mlpackage", "--target", "iOS18")
+    environment = os.environ | {"PYTHONIOENCODING": "ascii", "PYTHONUTF8": "1"}
+    ran = subprocess.run(  # noqa: S603
+        python("-c", code), cwd=tmp_path, capture_output=True, text=True, check=False, env=environment
+    )
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert ran.stdout.splitlines()[-1].startswith("written  klein-f")
+    assert [each.name for each in tmp_path.iterdir()] == ["klein-für-ünï.mlpackage"]
+
+
 # --- Ctrl-C
 
 

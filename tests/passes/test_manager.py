@@ -1,34 +1,28 @@
-"""The pass manager: what runs on what, in which order, with what around it, and what is said when it fails."""
+"""The pass manager: what runs on what, in which order, and what is said when it fails."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from typing import Any, ClassVar
 
 import attrs
-import coremltools as ct
 import numpy as np
 import pytest
-from coremltools.converters.mil.mil.passes.pass_pipeline import PassPipelineManager
-from coremltools.converters.mil.mil.scope import ScopeSource
 from milopt.ir.equality import first_difference
 from milopt.ir.errors import MiloptError, OptionError, PassFailure, TargetError
 from milopt.ir.pymil import available_target, mb, opset_of, types
-from milopt.ir.targets import IOS15, IOS17, IOS18
+from milopt.ir.targets import IOS15
 from milopt.ir.verifier import verify
-from milopt.ir.walking import names_in, walk
-from milopt.passes.analyses import Analysis, AnalysisManager
+from milopt.ir.walking import walk
 from milopt.passes.base import UNCHANGED, Anchor, Outcome, Pass, PassContext
-from milopt.passes.coremltools_passes import coremltools_pass, coremltools_pass_ids
-from milopt.passes.instrumentation import Instrumentation, PassRun, Timing, VerifyEach
+from milopt.passes.instrumentation import Instrumentation, VerifyEach
 from milopt.passes.manager import PassManager
 from milopt.passes.options import option
 from milopt.passes.pipeline import Pipeline, program_pipeline
 from milopt.passes.pipeline_text import parse_pipeline
 from milopt.passes.transforms.quantize_weights import QuantizeWeights
 from milopt.passes.transforms.raise_opset import RaiseOpset
-from support.canonical import canonical, constants
+from support.canonical import constants
 from support.editing import find_op, ops_of_type
 from support.programs import PROGRAMS
 
@@ -57,12 +51,28 @@ def doing(action: Callable[[Any], object], name: str = "Doing") -> Pass:
     return made(name, run)
 
 
+def watching(
+    into: list[Any], look: Callable[[Any, PassContext], Any], *, name: str = "Look", anchor: Anchor = "program"
+) -> Pass:
+    """A pass that changes nothing and remembers what it sees."""
+
+    def run(root: Any, context: PassContext) -> Outcome:
+        into.append(look(root, context))
+        return UNCHANGED
+
+    return made(name, run, anchor=anchor)
+
+
 def nothing(_: Any) -> None:
     pass
 
 
 def run_passes(program: Any, *passes: Pass, around: tuple[Instrumentation, ...] = (VerifyEach(),)) -> Any:
     return PassManager(program_pipeline(*passes), around).run(program)
+
+
+def failing(_: Any) -> None:
+    raise RuntimeError
 
 
 @attrs.frozen(kw_only=True)
@@ -136,32 +146,30 @@ def test_empty_pipeline_gives_an_equal_program_and_changes_nothing() -> None:
 
 def test_passes_run_in_order_and_see_what_was_done_before() -> None:
     seen: list[str] = []
-    look = made("Look", lambda root, _: seen.append(str(opset_of(root))) or UNCHANGED)
+    look = watching(seen, lambda root, _: str(opset_of(root)))
     run_passes(PROGRAMS["linear_fp32"](), look, RaiseOpset(target="iOS17"), look, RaiseOpset(target="iOS18"), look)
     assert seen == ["iOS15", "iOS17", "iOS18"]
 
 
 def test_pass_on_functions_runs_once_for_each_in_their_order() -> None:
     seen: list[tuple[str, Any]] = []
-    first, second = (
-        made(name, lambda root, _, name=name: seen.append((name, root)) or UNCHANGED, anchor="function")
-        for name in ("First", "Second")
-    )
+    first = watching(seen, lambda root, context: (context.pass_name, root), name="First", anchor="function")
+    second = watching(seen, lambda root, context: (context.pass_name, root), name="Second", anchor="function")
     result = PassManager(program_pipeline(Pipeline("function", (first, second)))).run(PROGRAMS["two_functions"]())
     encode, decode = result.program.functions.values()
-    assert seen == [("First", encode), ("Second", encode), ("First", decode), ("Second", decode)]
+    assert seen == [("first", encode), ("second", encode), ("first", decode), ("second", decode)]
 
 
 def test_pipeline_on_functions_needs_no_program_around_it() -> None:
     seen: list[Any] = []
-    look = made("Look", lambda root, _: seen.append(root) or UNCHANGED, anchor="function")
+    look = watching(seen, lambda root, _: root, anchor="function")
     result = PassManager(Pipeline("function", (look,))).run(PROGRAMS["two_functions"]())
     assert seen == list(result.program.functions.values())
 
 
 def test_pass_on_a_function_may_use_the_whole_program() -> None:
     seen: list[Any] = []
-    look = made("Look", lambda _, context: seen.append(context.program) or UNCHANGED, anchor="function")
+    look = watching(seen, lambda _, context: context.program, anchor="function")
     result = PassManager(Pipeline("program", (Pipeline("function", (look,)),))).run(PROGRAMS["linear"]())
     assert seen == [result.program]
 
@@ -200,6 +208,20 @@ def test_whether_anything_changed_is_what_the_passes_say() -> None:
     assert run_passes(PROGRAMS["linear"](), loud, quiet).changed
     assert run_passes(PROGRAMS["linear"](), quiet, loud).changed
     assert not run_passes(PROGRAMS["linear"](), RaiseOpset(target="iOS17")).changed
+
+
+def test_new_names_avoid_those_of_the_program() -> None:
+    def add_relu(program: Any) -> None:
+        with program.functions["main"]:
+            mb.relu(x=find_op(program, "relu").outputs[0])
+            mb.relu(x=find_op(program, "relu").outputs[0])
+
+    def rename(program: Any) -> None:
+        first = find_op(program, "first")
+        first.name = first.outputs[0].name = "relu_0"
+
+    result = run_passes(PROGRAMS["linear_chain"](), doing(rename), doing(add_relu))
+    assert [each.name for each in ops_of_type(result.program, "relu")] == ["relu", "relu_1", "relu_2"]
 
 
 # --- remarks
@@ -241,97 +263,12 @@ def test_remarks_stand_in_the_order_in_which_they_were_made() -> None:
 
 def test_pass_can_read_what_was_said_before() -> None:
     counts: list[int] = []
-    count = made("Count", lambda _, context: counts.append(len(context.remarks)) or UNCHANGED)
+    count = watching(counts, lambda _, context: len(context.remarks))
     run_passes(PROGRAMS["linear_chain"](), count, Note(), count)
     assert counts == [0, 3]
 
 
-# --- instrumentations
-
-
-class Recorder(Instrumentation):
-    """Writes down everything that it is told."""
-
-    def __init__(self, name: str, events: list[str]) -> None:
-        self._name, self._events = name, events
-
-    def _say(self, what: str, about: object) -> None:
-        self._events.append(f"{self._name}: {what} {about}")
-
-    def before_pipeline(self, pipeline: Pipeline, program: Any) -> None:  # noqa: ARG002
-        self._say("before", pipeline)
-
-    def after_pipeline(self, pipeline: Pipeline, program: Any) -> None:  # noqa: ARG002
-        self._say("after", pipeline)
-
-    def before_pass(self, run: PassRun) -> None:
-        self._say("before", run.path)
-
-    def after_pass(self, run: PassRun, outcome: Outcome) -> None:
-        self._say("after", f"{run.path} {outcome.changed}")
-
-    def after_failed_pass(self, run: PassRun, error: BaseException) -> None:
-        self._say("failed", f"{run.path} {type(error).__name__}")
-
-    def before_analysis(self, analysis: type[Analysis]) -> None:
-        self._say("before", analysis.__name__)
-
-    def after_analysis(self, analysis: type[Analysis]) -> None:
-        self._say("after", analysis.__name__)
-
-
-def recorded(program: Any, pipeline: Pipeline, *names: str) -> list[str]:
-    events: list[str] = []
-    manager = PassManager(pipeline, [Recorder(name, events) for name in names or ("i",)])
-    try:
-        manager.run(program)
-    except PassFailure as error:
-        events.append(f"raised {error}")
-    return events
-
-
-def test_last_before_is_the_first_after() -> None:
-    look = made("Look", lambda *_: UNCHANGED)
-    assert recorded(PROGRAMS["linear"](), program_pipeline(look), "a", "b", "c") == [
-        "a: before program(look)",
-        "b: before program(look)",
-        "c: before program(look)",
-        "a: before program/look",
-        "b: before program/look",
-        "c: before program/look",
-        "c: after program/look False",
-        "b: after program/look False",
-        "a: after program/look False",
-        "c: after program(look)",
-        "b: after program(look)",
-        "a: after program(look)",
-    ]
-
-
-def test_path_says_where_a_pass_stands() -> None:
-    pipeline = program_pipeline(Note(word="a b"), Pipeline("function", (NoteFunctions(),)))
-    before = [each for each in recorded(PROGRAMS["two_functions"](), pipeline) if "before program/" in each]
-    assert before == [
-        'i: before program/note{word="a b"}',
-        "i: before program/function(encode)/note-functions",
-        "i: before program/function(decode)/note-functions",
-    ]
-
-
-def test_instrumentation_sees_the_program_that_is_changed() -> None:
-    roots: list[tuple[Any, Any]] = []
-
-    class Look(Instrumentation):
-        def after_pass(self, run: PassRun, outcome: Outcome) -> None:  # noqa: ARG002
-            roots.append((run.root, run.program))
-
-    pipeline = program_pipeline(Note(), Pipeline("function", (NoteFunctions(),)))
-    program = PassManager(pipeline, [Look()]).run(PROGRAMS["linear"]()).program
-    assert roots == [(program, program), (program.functions["main"], program)]
-
-
-def failing(_: Any) -> None:
-    raise RuntimeError
+# --- the verifier around each pass
 
 
 def repeated_name(program: Any) -> None:
@@ -358,94 +295,6 @@ def foreign_output(program: Any) -> None:
 
 def older_opset(program: Any) -> None:
     program.functions["main"].opset_version = available_target(IOS15)
-
-
-def test_failed_pass_is_told_in_reverse_and_ends_the_run() -> None:
-    pipeline = program_pipeline(doing(failing, "Fail"), Note())
-    assert recorded(PROGRAMS["linear"](), pipeline, "a", "b")[2:-1] == [
-        "a: before program/fail",
-        "b: before program/fail",
-        "b: failed program/fail RuntimeError",
-        "a: failed program/fail RuntimeError",
-    ]
-
-
-def test_instrumentation_that_raises_after_a_pass_fails_it() -> None:
-    events: list[str] = []
-
-    class Strict(Instrumentation):
-        def after_pass(self, run: PassRun, outcome: Outcome) -> None:  # noqa: ARG002
-            raise TargetError("not for this chip", hint="choose another")
-
-    manager = PassManager(program_pipeline(Note()), [Recorder("a", events), Strict()])
-    with pytest.raises(PassFailure, match=r"^pass 'note': not for this chip \(choose another\)$"):
-        manager.run(PROGRAMS["linear"]())
-    assert events[-1] == "a: failed program/note TargetError"
-
-
-def test_analyses_are_told_around_their_making() -> None:
-    assert recorded(PROGRAMS["linear"](), program_pipeline(asking(Twice), asking(Twice)))[1:-1] == [
-        "i: before program/ask-twice",
-        "i: before Twice",
-        "i: before OpCount",
-        "i: after OpCount",
-        "i: after Twice",
-        "i: after program/ask-twice False",
-        "i: before program/ask-twice",
-        "i: after program/ask-twice False",
-    ]
-
-
-def test_analyses_are_told_in_reverse_afterwards() -> None:
-    events = recorded(PROGRAMS["linear"](), program_pipeline(asking(OpCount)), "a", "b")
-    assert [each for each in events if each.endswith("OpCount")] == [
-        "a: before OpCount",
-        "b: before OpCount",
-        "b: after OpCount",
-        "a: after OpCount",
-    ]
-
-
-def test_time_of_each_pass_is_measured() -> None:
-    clock = Timing()
-    pipeline = program_pipeline(Note(), Pipeline("function", (NoteFunctions(),)))
-    PassManager(pipeline, (clock,)).run(PROGRAMS["two_functions"]())
-    assert [entry.path for entry in clock.times] == [
-        "program/note",
-        "program/function(encode)/note-functions",
-        "program/function(decode)/note-functions",
-    ]
-    assert all(0 < entry.seconds < 60 for entry in clock.times)
-
-
-def test_time_report_adds_up() -> None:
-    clock = Timing()
-    PassManager(program_pipeline(Note(), Note(word="b")), (clock,)).run(PROGRAMS["linear"]())
-    *rows, total = clock.report().splitlines()
-    pattern = r" +(\d+\.\d{4}) s  +(\d+\.\d)%  (\S+)"
-    found = [re.fullmatch(pattern, row) for row in [*rows, total]]
-    assert [each.group(3) for each in found if each] == ["program/note", "program/note{word=b}", "total"]
-    seconds, shares = zip(*[(float(each.group(1)), float(each.group(2))) for each in found if each], strict=True)
-    assert seconds[2] == pytest.approx(sum(seconds[:2]), abs=2e-4)
-    assert shares[2] == 100
-    assert sum(shares[:2]) == pytest.approx(100, abs=0.2)
-
-
-def test_time_report_of_no_pass_is_its_total() -> None:
-    assert Timing().report().split() == ["0.0000", "s", "100.0%", "total"]
-
-
-@pytest.mark.parametrize("clock_first", [True, False], ids=["clock-outside", "clock-inside"])
-@pytest.mark.parametrize("action", [failing, repeated_name], ids=["raises", "breaks"])
-def test_time_of_a_failed_pass_is_measured_once(action: Callable[[Any], None], *, clock_first: bool) -> None:
-    clock = Timing()
-    around = (clock, VerifyEach()) if clock_first else (VerifyEach(), clock)
-    with pytest.raises(PassFailure):
-        run_passes(PROGRAMS["linear_chain"](), Note(), doing(action, "Fail"), around=around)
-    assert [entry.path for entry in clock.times] == ["program/note", "program/fail"]
-
-
-# --- the verifier around each pass
 
 
 @pytest.mark.parametrize(
@@ -578,235 +427,3 @@ def test_failed_run_leaves_the_builder_of_names_as_it_was() -> None:
     with pytest.raises(PassFailure):
         run_passes(PROGRAMS["linear"](), doing(failing))
     assert mb.name_count is before
-
-
-# --- analyses
-
-
-@attrs.frozen
-class OpCount(Analysis):
-    count: int
-
-    @classmethod
-    def run(cls, program: Any, analyses: AnalysisManager) -> OpCount:  # noqa: ARG003
-        return cls(sum(1 for _ in walk(program)))
-
-
-@attrs.frozen
-class Twice(Analysis):
-    count: int
-
-    @classmethod
-    def run(cls, program: Any, analyses: AnalysisManager) -> Twice:  # noqa: ARG003
-        return cls(2 * analyses.get(OpCount).count)
-
-
-def asking(kind: type[Any], outcome: Outcome = UNCHANGED, into: list[Any] | None = None) -> Pass:
-    def run(_: Any, context: PassContext) -> Outcome:
-        found = context.analyses.get(kind)
-        if into is not None:
-            into.append(found)
-        return outcome
-
-    return made(f"Ask{kind.__name__}", run)
-
-
-def looking(into: list[Any], *kinds: type[Any]) -> Pass:
-    def run(_: Any, context: PassContext) -> Outcome:
-        into.append([kind for kind in kinds if context.analyses.cached(kind) is not None])
-        return UNCHANGED
-
-    return made("Look", run)
-
-
-def test_analysis_is_made_once_while_nothing_changes() -> None:
-    found: list[Any] = []
-    run_passes(PROGRAMS["linear"](), *[asking(OpCount, into=found)] * 3)
-    assert found[0].count == sum(1 for _ in walk(PROGRAMS["linear"]()))
-    assert found[0] is found[1] is found[2]
-
-
-def test_analysis_may_ask_for_another_which_is_kept_as_well() -> None:
-    found: list[Any] = []
-    run_passes(PROGRAMS["linear"](), asking(Twice, into=found), looking(found, OpCount, Twice))
-    assert found[0].count == 2 * sum(1 for _ in walk(PROGRAMS["linear"]()))
-    assert found[1] == [OpCount, Twice]
-
-
-def test_looking_whether_an_analysis_is_there_makes_none() -> None:
-    found: list[Any] = []
-    run_passes(PROGRAMS["linear"](), looking(found, OpCount), looking(found, OpCount))
-    assert found == [[], []]
-
-
-@pytest.mark.parametrize(
-    ("outcome", "kept"),
-    [
-        (UNCHANGED, [OpCount, Twice]),
-        (Outcome(changed=False, preserved=frozenset()), [OpCount, Twice]),
-        (Outcome(changed=True), []),
-        (Outcome(changed=True, preserved=frozenset({OpCount})), [OpCount]),
-        (Outcome(changed=True, preserved=frozenset({Twice})), [Twice]),
-        (Outcome(changed=True, preserved=frozenset({OpCount, Twice})), [OpCount, Twice]),
-    ],
-)
-def test_change_invalidates_what_is_not_preserved(outcome: Outcome, kept: list[type[Analysis]]) -> None:
-    found: list[Any] = []
-    change = made("Change", lambda *_: outcome)
-    run_passes(PROGRAMS["linear"](), asking(Twice), change, looking(found, OpCount, Twice))
-    assert found == [kept]
-
-
-def test_analysis_of_a_changed_program_is_a_new_one() -> None:
-    found: list[Any] = []
-    ask = asking(OpCount, into=found)
-    result = run_passes(PROGRAMS["linear"](), ask, QuantizeWeights(), ask)
-    assert found[0].count < found[1].count == sum(1 for _ in walk(result.program))
-
-
-def test_functions_share_the_analyses_of_their_program() -> None:
-    found: list[Any] = []
-
-    def run(_: Any, context: PassContext) -> Outcome:
-        found.append(context.analyses.get(OpCount))
-        return UNCHANGED
-
-    inner = Pipeline("function", (made("Ask", run, anchor="function"),))
-    result = PassManager(program_pipeline(inner)).run(PROGRAMS["two_functions"]())
-    assert found[0] is found[1]
-    assert found[0].count == sum(1 for _ in walk(result.program))
-
-
-def test_two_runs_share_no_analysis() -> None:
-    found: list[Any] = []
-    manager = PassManager(program_pipeline(looking(found, OpCount), asking(OpCount)))
-    manager.run(PROGRAMS["linear"]())
-    manager.run(PROGRAMS["linear"]())
-    assert found == [[], []]
-
-
-def test_analysis_that_fails_names_the_pass_that_asked() -> None:
-    class Broken(Analysis):
-        @classmethod
-        def run(cls, program: Any, analyses: AnalysisManager) -> Broken:  # noqa: ARG003
-            raise RuntimeError("no idea")
-
-    with pytest.raises(PassFailure, match=r"^pass 'ask-broken': failed with RuntimeError: no idea"):
-        run_passes(PROGRAMS["linear"](), asking(Broken))
-
-
-# --- coremltools' passes under this manager
-
-MODERN = [name for name, build in PROGRAMS.items() if opset_of(build()) in (IOS17, IOS18)]
-
-
-def default_pipeline() -> Pipeline:
-    return program_pipeline(*(coremltools_pass(name, {}) for name in ct.PassPipeline.DEFAULT.passes))
-
-
-@pytest.mark.parametrize("name", MODERN)
-def test_whole_default_pipeline_of_coremltools_runs_verified(name: str) -> None:
-    program = PROGRAMS[name]()
-    result = PassManager(default_pipeline()).run(program)
-    assert verify(result.program) == []
-    assert first_difference(program, PROGRAMS[name]()) is None
-
-
-@pytest.mark.parametrize("name", ["attention", "cond", "conv_batch_norm", "states"])
-def test_default_pipeline_does_what_it_does_in_coremltools(name: str) -> None:
-    theirs = PROGRAMS[name]()
-    PassPipelineManager.apply_pipeline(theirs, ct.PassPipeline.DEFAULT)
-    mine = PassManager(default_pipeline()).run(PROGRAMS[name]()).program
-    assert canonical(mine) == canonical(theirs)
-
-
-NEEDS_OPTIONS = {"common::materialize_symbolic_shape_program", "common::WeightRandomizer"}
-COMMON = [each for each in coremltools_pass_ids() if each.startswith("common::") and each not in NEEDS_OPTIONS]
-
-
-@pytest.mark.parametrize("pass_id", COMMON)
-def test_each_common_pass_of_coremltools_runs_verified(pass_id: str) -> None:
-    pipeline = program_pipeline(coremltools_pass(pass_id, {}))
-    for name in ("conv_batch_norm", "cond"):
-        PassManager(pipeline).run(PROGRAMS[name]())
-
-
-@pytest.mark.parametrize(
-    ("text", "name", "before", "after"),
-    [
-        ("common::fuse_conv_batchnorm", "conv_batch_norm", ["conv", "batch_norm", "relu"], ["conv", "relu"]),
-        ("common::add_fp16_cast", "linear_fp32", ["linear"], ["cast", "cast", "cast", "linear", "cast"]),
-        ("common::add_fp16_cast{skip_ops_by_type=linear}", "linear_fp32", ["linear"], ["linear"]),
-    ],
-)
-def test_pass_of_coremltools_takes_effect(text: str, name: str, before: list[str], after: list[str]) -> None:
-    program = PROGRAMS[name]()
-    result = PassManager(parse_pipeline(f"program({text})")).run(program).program
-    assert [op.op_type for op in walk(program) if op.op_type != "const"] == before
-    assert [op.op_type for op in walk(result) if op.op_type != "const"] == after
-
-
-def test_failing_pass_of_coremltools_is_named_by_its_id() -> None:
-    pipeline = parse_pipeline("program(common::materialize_symbolic_shape_program)")
-    with pytest.raises(PassFailure, match=r"^pass 'common::materialize_symbolic_shape_program': "):
-        PassManager(pipeline).run(PROGRAMS["flexible"]())
-
-
-# --- names and scopes of new ops
-
-
-@pytest.mark.parametrize("name", ["attention", "cond", "conv_batch_norm", "two_functions", "while_loop"])
-def test_new_names_are_unique_and_equal_in_two_runs(name: str) -> None:
-    pipeline = program_pipeline(*default_pipeline().passes(), QuantizeWeights(min_elements=0))
-    first, second = (PassManager(pipeline).run(PROGRAMS[name]()).program for _ in range(2))
-    assert list(names_in(first)) == list(names_in(second))
-    for function in first.functions.values():
-        names = [each.name for each in walk(function)]
-        assert len(names) == len(set(names))
-
-
-def test_new_names_avoid_those_of_the_program() -> None:
-    def add_relu(program: Any) -> None:
-        with program.functions["main"]:
-            mb.relu(x=find_op(program, "relu").outputs[0])
-            mb.relu(x=find_op(program, "relu").outputs[0])
-
-    def rename(program: Any) -> None:
-        first = find_op(program, "first")
-        first.name = first.outputs[0].name = "relu_0"
-
-    result = run_passes(PROGRAMS["linear_chain"](), doing(rename), doing(add_relu))
-    assert [each.name for each in ops_of_type(result.program, "relu")] == ["relu", "relu_1", "relu_2"]
-
-
-def graph_pass_scope_of(operation: Any) -> list[str]:
-    found: list[str] = operation.scopes.get(ScopeSource.COREMLTOOLS_GRAPH_PASS, [])
-    return found
-
-
-def new_ops(before: Any, after: Any) -> list[Any]:
-    known = set(names_in(before))
-    return [each for each in walk(after) if each.name not in known]
-
-
-@pytest.mark.parametrize(
-    ("text", "name", "scope"),
-    [
-        ("quantize-weights", "linear", ["quantize-weights"]),
-        ("quantize-weights{dtype=uint8}", "linear", ["quantize-weights"]),
-        ("common::fuse_conv_batchnorm", "conv_batch_norm", ["fuse_conv_batchnorm"]),
-        ("common::add_fp16_cast", "linear_fp32", ["add_fp16_cast"]),
-    ],
-)
-def test_new_ops_remember_the_pass_that_made_them(text: str, name: str, scope: list[str]) -> None:
-    program = PROGRAMS[name]()
-    result = PassManager(parse_pipeline(f"program({text})")).run(program).program
-    made_by_pass = new_ops(program, result)
-    assert made_by_pass
-    assert [graph_pass_scope_of(each) for each in made_by_pass] == [scope] * len(made_by_pass)
-
-
-def test_op_in_the_place_of_a_constant_remembers_the_pass() -> None:
-    result = run_passes(PROGRAMS["linear"](), QuantizeWeights())
-    assert graph_pass_scope_of(find_op(result.program, "linear_weight_0")) == ["quantize-weights"]
-    assert graph_pass_scope_of(find_op(result.program, "linear")) == []

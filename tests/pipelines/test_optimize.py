@@ -354,11 +354,24 @@ def test_report_counts_what_was_done_and_why_the_rest_was_not(shelf: Shelf, tmp_
     assert [each.op for each in report.left_alone] == ["table", "y_bias_0"]
 
 
+@pytest.mark.parametrize(
+    ("name", "functions"),
+    [
+        ("linear", ["main"]),
+        ("two_functions", ["encode", "decode"]),
+        ("pipeline", ["0/main", "1/main"]),
+        ("nested_pipeline", ["0/main", "1/0/main"]),
+    ],
+)
+def test_remarks_tell_functions_of_several_programs_apart(name: str, functions: list[str], shelf: Shelf) -> None:
+    done = milopt.optimize(milopt.load(shelf[name])).report.done
+    assert [each.function for each in done] == functions
+
+
 def test_most_frequent_reason_comes_first(shelf: Shelf) -> None:
-    assert list(milopt.optimize(milopt.load(shelf["two_heads"]), min_elements=10**6).report.reasons.items()) == [
-        ("small", 2),
-        ("rank", 1),
-    ]
+    report = milopt.optimize(milopt.load(shelf["conv_batch_norm"]), min_elements=10**6).report
+    assert report.remarks[0].code == "small"
+    assert list(report.reasons.items()) == [("rank", 4), ("small", 1)]
 
 
 @pytest.mark.parametrize("name", ["linear", "two_functions", "pipeline", "matmul_inputs", "constants"])

@@ -59,3 +59,9 @@ def infinite_weight(x: Any) -> Any:
     weight = weights(64, 40)
     weight[3, 4] = np.inf
     return mb.linear(x=x, weight=weight, name="y")
+
+
+@program(IOS17, x=fp16(10, 1))
+def thin_weight(x: Any) -> Any:
+    """A weight whose channels have one element each."""
+    return mb.linear(x=x, weight=mb.const(val=weights(4000, 1), name="w"), name="y")

@@ -1,0 +1,222 @@
+"""Instrumentations: told before and after every pass, the last before being the first after."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+import attrs
+import pytest
+from milopt.ir.errors import PassFailure, TargetError
+from milopt.ir.walking import walk
+from milopt.passes.analyses import Analysis
+from milopt.passes.base import UNCHANGED, Anchor, Outcome, Pass, PassContext
+from milopt.passes.instrumentation import Instrumentation, PassRun, Timing, VerifyEach
+from milopt.passes.manager import PassManager
+from milopt.passes.options import option
+from milopt.passes.pipeline import Pipeline, program_pipeline
+from support.editing import find_op
+from support.programs import PROGRAMS
+
+CHANGED = Outcome(changed=True)
+Run = Callable[[Any, PassContext], Outcome]
+
+
+def made(name: str, run: Run, *, anchor: Anchor = "program") -> Pass:
+    """A pass of this class name that does just this."""
+
+    def run_it(_: Pass, root: Any, context: PassContext) -> Outcome:
+        return run(root, context)
+
+    cls = attrs.frozen(kw_only=True)(type(name, (Pass,), {"anchor": anchor, "run": run_it}))
+    made_pass: Pass = cls()
+    return made_pass
+
+
+def doing(action: Callable[[Any], object], name: str = "Doing") -> Pass:
+    """A pass that changes the program by `action`."""
+
+    def run(root: Any, _: PassContext) -> Outcome:
+        action(root)
+        return CHANGED
+
+    return made(name, run)
+
+
+def run_passes(program: Any, *passes: Pass, around: tuple[Instrumentation, ...] = (VerifyEach(),)) -> Any:
+    return PassManager(program_pipeline(*passes), around).run(program)
+
+
+@attrs.frozen(kw_only=True)
+class Note(Pass):
+    """Says something about every op that is no constant."""
+
+    word: str = option("seen", help="what to say")
+
+    def run(self, root: Any, context: PassContext) -> Outcome:
+        for operation in walk(root):
+            if operation.op_type != "const":
+                context.remark("analysis", operation, self.word, f"it is a {operation.op_type}", data={"n": 1})
+        return UNCHANGED
+
+
+@attrs.frozen(kw_only=True)
+class NoteFunctions(Note):
+    """The same for one function at a time."""
+
+    anchor: ClassVar[Anchor] = "function"
+
+
+class Recorder(Instrumentation):
+    """Writes down everything that it is told."""
+
+    def __init__(self, name: str, events: list[str]) -> None:
+        self._name, self._events = name, events
+
+    def _say(self, what: str, about: object) -> None:
+        self._events.append(f"{self._name}: {what} {about}")
+
+    def before_pipeline(self, pipeline: Pipeline, program: Any) -> None:  # noqa: ARG002
+        self._say("before", pipeline)
+
+    def after_pipeline(self, pipeline: Pipeline, program: Any) -> None:  # noqa: ARG002
+        self._say("after", pipeline)
+
+    def before_pass(self, run: PassRun) -> None:
+        self._say("before", run.path)
+
+    def after_pass(self, run: PassRun, outcome: Outcome) -> None:
+        self._say("after", f"{run.path} {outcome.changed}")
+
+    def after_failed_pass(self, run: PassRun, error: BaseException) -> None:
+        self._say("failed", f"{run.path} {type(error).__name__}")
+
+    def before_analysis(self, analysis: type[Analysis]) -> None:
+        self._say("before", analysis.__name__)
+
+    def after_analysis(self, analysis: type[Analysis]) -> None:
+        self._say("after", analysis.__name__)
+
+
+def recorded(program: Any, pipeline: Pipeline, *names: str) -> list[str]:
+    events: list[str] = []
+    manager = PassManager(pipeline, [Recorder(name, events) for name in names or ("i",)])
+    try:
+        manager.run(program)
+    except PassFailure as error:
+        events.append(f"raised {error}")
+    return events
+
+
+def test_last_before_is_the_first_after() -> None:
+    look = made("Look", lambda *_: UNCHANGED)
+    assert recorded(PROGRAMS["linear"](), program_pipeline(look), "a", "b", "c") == [
+        "a: before program(look)",
+        "b: before program(look)",
+        "c: before program(look)",
+        "a: before program/look",
+        "b: before program/look",
+        "c: before program/look",
+        "c: after program/look False",
+        "b: after program/look False",
+        "a: after program/look False",
+        "c: after program(look)",
+        "b: after program(look)",
+        "a: after program(look)",
+    ]
+
+
+def test_path_says_where_a_pass_stands() -> None:
+    pipeline = program_pipeline(Note(word="a b"), Pipeline("function", (NoteFunctions(),)))
+    before = [each for each in recorded(PROGRAMS["two_functions"](), pipeline) if "before program/" in each]
+    assert before == [
+        'i: before program/note{word="a b"}',
+        "i: before program/function(encode)/note-functions",
+        "i: before program/function(decode)/note-functions",
+    ]
+
+
+def test_instrumentation_sees_the_program_that_is_changed() -> None:
+    roots: list[tuple[Any, Any]] = []
+
+    class Look(Instrumentation):
+        def after_pass(self, run: PassRun, outcome: Outcome) -> None:  # noqa: ARG002
+            roots.append((run.root, run.program))
+
+    pipeline = program_pipeline(Note(), Pipeline("function", (NoteFunctions(),)))
+    program = PassManager(pipeline, [Look()]).run(PROGRAMS["linear"]()).program
+    assert roots == [(program, program), (program.functions["main"], program)]
+
+
+def failing(_: Any) -> None:
+    raise RuntimeError
+
+
+def test_failed_pass_is_told_in_reverse_and_ends_the_run() -> None:
+    pipeline = program_pipeline(doing(failing, "Fail"), Note())
+    assert recorded(PROGRAMS["linear"](), pipeline, "a", "b")[2:-1] == [
+        "a: before program/fail",
+        "b: before program/fail",
+        "b: failed program/fail RuntimeError",
+        "a: failed program/fail RuntimeError",
+    ]
+
+
+def test_instrumentation_that_raises_after_a_pass_fails_it() -> None:
+    events: list[str] = []
+
+    class Strict(Instrumentation):
+        def after_pass(self, run: PassRun, outcome: Outcome) -> None:  # noqa: ARG002
+            raise TargetError("not for this chip", hint="choose another")
+
+    manager = PassManager(program_pipeline(Note()), [Recorder("a", events), Strict()])
+    with pytest.raises(PassFailure, match=r"^pass 'note': not for this chip \(choose another\)$"):
+        manager.run(PROGRAMS["linear"]())
+    assert events[-1] == "a: failed program/note TargetError"
+
+
+# --- times
+
+
+def repeated_name(program: Any) -> None:
+    find_op(program, "relu").outputs[0].name = "second"
+
+
+def test_time_of_each_pass_is_measured() -> None:
+    clock = Timing()
+    pipeline = program_pipeline(Note(), Pipeline("function", (NoteFunctions(),)))
+    PassManager(pipeline, (clock,)).run(PROGRAMS["two_functions"]())
+    assert [entry.path for entry in clock.times] == [
+        "program/note",
+        "program/function(encode)/note-functions",
+        "program/function(decode)/note-functions",
+    ]
+    assert all(0 < entry.seconds < 60 for entry in clock.times)
+
+
+def test_time_report_adds_up() -> None:
+    clock = Timing()
+    PassManager(program_pipeline(Note(), Note(word="b")), (clock,)).run(PROGRAMS["linear"]())
+    *rows, total = clock.report().splitlines()
+    pattern = r" +(\d+\.\d{4}) s  +(\d+\.\d)%  (\S+)"
+    found = [re.fullmatch(pattern, row) for row in [*rows, total]]
+    assert [each.group(3) for each in found if each] == ["program/note", "program/note{word=b}", "total"]
+    seconds, shares = zip(*[(float(each.group(1)), float(each.group(2))) for each in found if each], strict=True)
+    assert seconds[2] == pytest.approx(sum(seconds[:2]), abs=2e-4)
+    assert shares[2] == 100
+    assert sum(shares[:2]) == pytest.approx(100, abs=0.2)
+
+
+def test_time_report_of_no_pass_is_its_total() -> None:
+    assert Timing().report().split() == ["0.0000", "s", "100.0%", "total"]
+
+
+@pytest.mark.parametrize("clock_first", [True, False], ids=["clock-outside", "clock-inside"])
+@pytest.mark.parametrize("action", [failing, repeated_name], ids=["raises", "breaks"])
+def test_time_of_a_failed_pass_is_measured_once(action: Callable[[Any], None], *, clock_first: bool) -> None:
+    clock = Timing()
+    around = (clock, VerifyEach()) if clock_first else (VerifyEach(), clock)
+    with pytest.raises(PassFailure):
+        run_passes(PROGRAMS["linear_chain"](), Note(), doing(action, "Fail"), around=around)
+    assert [entry.path for entry in clock.times] == ["program/note", "program/fail"]
