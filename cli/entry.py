@@ -36,7 +36,7 @@ def mil_opt() -> None:
 def _streams() -> tuple[TextIO, TextIO]:
     """Stdout and stderr; what goes to a closed one is dropped, what an encoding can not spell is escaped."""
     devnull = Path(os.devnull)
-    out, err = (stream or devnull.open("w", encoding="utf-8") for stream in (sys.stdout, sys.stderr))  # noqa: SIM115 - open to the end
+    out, err = (stream or devnull.open("w", encoding="utf-8") for stream in (sys.stdout, sys.stderr))
     if isinstance(out, io.TextIOWrapper):
         out.reconfigure(errors="backslashreplace")
     return out, err
