@@ -53,6 +53,7 @@ def digest(array: np.ndarray, dtype: DType) -> str:
 
 class _InlineSink:
     def place(self, array: np.ndarray, dtype: DType) -> BlobReference | None:  # noqa: ARG002
+        """Nothing leaves the program."""
         return None
 
 
@@ -63,6 +64,7 @@ class _ElidingSink:
         self._opset = opset
 
     def place(self, array: np.ndarray, dtype: DType) -> BlobReference | None:
+        """A digest for what would go to a weight file."""
         return BlobReference(digest(array, dtype), 0) if belongs_in_file(array, self._opset) else None
 
 
@@ -81,6 +83,7 @@ class _Printer:
         self._format = Formatter(dialect == "1.0", _blob)
 
     def program(self, program: Any) -> Iterator[str]:
+        """The lines of a program."""
         string = self._format.type(_string_type())
         attributes = self._attributes(program.attributes) or f"[buildInfo = dict<{string}, {string}>({{}})]"
         yield f"program({self._dialect})"

@@ -110,6 +110,7 @@ class _FunctionReader:
         self._opset, self._block = selected_block(function)
 
     def read(self) -> Any:
+        """The PyMIL function."""
         inputs = {value.name: _placeholder(value) for value in self._function.inputs}
         scope: _Scope = ChainMap({name: holder.outputs[0] for name, holder in inputs.items()})
         with unique_names(self._taken_names()), Function(inputs, available_target(self._opset)) as function:

@@ -54,6 +54,7 @@ class _Checker:
         self._uses: dict[Any, Counter[Any]] = {}
 
     def check_block(self, block: Any, inputs: list[Any], visible: dict[str, Any]) -> Iterator[Diagnostic]:
+        """The faults of a block, given what is visible around it."""
         visible = dict(visible)
         for var in inputs:
             yield from self._define(var, visible, self._place)
@@ -85,6 +86,7 @@ class _Checker:
         yield from _wrong_types(operation)
 
     def wrong_uses(self) -> Iterator[str]:
+        """The values whose use lists are wrong; after all blocks were checked."""
         for var, uses in self._uses.items():
             if Counter(var.child_ops) != uses:
                 yield f"the use list of {var.name!r} does not agree with the ops that use it"

@@ -35,6 +35,8 @@ def graph_pass_of(cls: type[Pass]) -> type[Any]:
     """The coremltools graph pass that runs one of ours through our pass manager, on the program itself."""
 
     class GraphPass(AbstractGraphPass):  # type: ignore[misc] # coremltools is untyped
+        """Replaced below by the docstring of the pass."""
+
         def __init__(self) -> None:
             self.options: dict[str, Any] = {}
             self.remarks: tuple[Any, ...] = ()

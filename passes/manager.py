@@ -70,6 +70,7 @@ class _Execution:
         self.changed = False
 
     def run_pipeline(self, pipeline: Pipeline) -> None:
+        """Runs a whole pipeline, with the hooks around it."""
         self._around.before_pipeline(pipeline, self._program)
         self._run_nested(pipeline, self._program, "program")
         self._around.after_pipeline(pipeline, self._program)

@@ -184,11 +184,11 @@ def _ranges(view: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The least and greatest value of each channel, widened to contain 0; fp32, shape (channels,) each."""
     low, high = np.zeros(view.shape[1], np.float32), np.zeros(view.shape[1], np.float32)
 
-    def extremes(tile: Tile) -> tuple[Any, Any]:
+    def _extremes(tile: Tile) -> tuple[Any, Any]:
         values = _as_fp32(view[tile])
         return values.min(axis=(0, 2)), values.max(axis=(0, 2))
 
-    for tile, (least, greatest) in zip(_tiles(view), _over_tiles(view, extremes), strict=True):
+    for tile, (least, greatest) in zip(_tiles(view), _over_tiles(view, _extremes), strict=True):
         np.minimum(low[tile[1]], least, out=low[tile[1]])
         np.maximum(high[tile[1]], greatest, out=high[tile[1]])
     return low, high

@@ -33,7 +33,7 @@ def option(
     kind = default if required else type(default)
     convert = _CONVERTERS[kind]
 
-    def converted(value: Any, field: Any) -> Any:
+    def _converted(value: Any, field: Any) -> Any:
         name = field.name.replace("_", "-")
         try:
             result = convert(value)
@@ -49,7 +49,7 @@ def option(
 
     return attrs.field(
         default=attrs.NOTHING if required else default,
-        converter=attrs.Converter(converted, takes_field=True),
+        converter=attrs.Converter(_converted, takes_field=True),
         metadata={"help": help, "choices": tuple(choices)},
     )
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
+from milopt.passes.base import Pass
+from milopt.passes.registry import register, unregister
 from support.filechecking import FileCheckError
 from support.golden import GoldenError, RunLine, execute, run_lines
 from support.packages import Shelf
@@ -27,6 +29,20 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Col
 def shelf(pytestconfig: pytest.Config) -> Shelf:
     """Packages by name, written when first asked for; tests must not change them."""
     return shelf_of(pytestconfig)
+
+
+@pytest.fixture
+def registered() -> Iterator[Callable[[type[Pass]], type[Pass]]]:
+    """Registers passes for the length of a test."""
+    known: list[type[Pass]] = []
+
+    def remember(cls: type[Pass]) -> type[Pass]:
+        known.append(register(cls))
+        return cls
+
+    yield remember
+    for cls in known:
+        unregister(cls)
 
 
 def shelf_of(config: pytest.Config) -> Shelf:

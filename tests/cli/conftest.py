@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
 import click
 import pytest
-from milopt.cli.entry import run
+from milopt.cli.entry import BAD_INPUT, run
 from milopt.cli.main import milopt as milopt_command
 from milopt.cli.mil_opt import mil_opt as mil_opt_command
-from milopt.passes.base import Pass
-from milopt.passes.registry import register, unregister
 from support.packages import Shelf
 
 
@@ -23,6 +21,15 @@ class Ran(NamedTuple):
     code: int
     out: str
     err: str
+
+    def require_mistake(self, message: str) -> None:
+        """Asserts that it was refused in one line that says `message`, and printed nothing else."""
+        assert (self.code, self.out) == (BAD_INPUT, "")
+        assert self.err.startswith("error: ")
+        assert self.err.endswith("\n")
+        assert len(self.err.splitlines()) == 1
+        assert message in self.err
+        assert "Traceback" not in self.err
 
 
 def runner(command: click.Command, shelf: Shelf, folder: Path) -> Callable[..., Ran]:
@@ -50,17 +57,3 @@ def milopt(shelf: Shelf, tmp_path: Path) -> Callable[..., Ran]:
 @pytest.fixture
 def mil_opt(shelf: Shelf, tmp_path: Path) -> Callable[..., Ran]:
     return runner(mil_opt_command, shelf, tmp_path)
-
-
-@pytest.fixture
-def registered() -> Iterator[Callable[[type[Pass]], type[Pass]]]:
-    """Registers passes for the length of a test."""
-    known: list[type[Pass]] = []
-
-    def remember(cls: type[Pass]) -> type[Pass]:
-        known.append(register(cls))
-        return cls
-
-    yield remember
-    for cls in known:
-        unregister(cls)

@@ -1,4 +1,4 @@
-"""What several tests of `ir` share: one shelf of packages for the whole run, and every package there is."""
+"""What several tests of `ir` share: every package there is."""
 
 from __future__ import annotations
 
@@ -7,12 +7,6 @@ from pathlib import Path
 import pytest
 from support.packages import PACKAGES, Shelf, shared_model_params
 from support.programs import PROGRAMS
-
-
-@pytest.fixture(scope="session")
-def shelf(tmp_path_factory: pytest.TempPathFactory) -> Shelf:
-    """Packages by name, written when first asked for; tests must not change them."""
-    return Shelf(tmp_path_factory.mktemp("shelf"))
 
 
 @pytest.fixture(params=[*shared_model_params(), *PACKAGES, *PROGRAMS])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import attrs
@@ -10,29 +9,13 @@ import pytest
 from milopt.ir.errors import PassFailure
 from milopt.ir.walking import walk
 from milopt.passes.analyses import Analysis, AnalysisManager
-from milopt.passes.base import UNCHANGED, Anchor, Outcome, Pass, PassContext
-from milopt.passes.instrumentation import Instrumentation, PassRun, VerifyEach
+from milopt.passes.base import UNCHANGED, Outcome, Pass, PassContext
+from milopt.passes.instrumentation import Instrumentation, PassRun
 from milopt.passes.manager import PassManager
 from milopt.passes.pipeline import Pipeline, program_pipeline
 from milopt.passes.transforms.quantize_weights import QuantizeWeights
+from support.passes import made, run_passes
 from support.programs import PROGRAMS
-
-Run = Callable[[Any, PassContext], Outcome]
-
-
-def made(name: str, run: Run, *, anchor: Anchor = "program") -> Pass:
-    """A pass of this class name that does just this."""
-
-    def run_it(_: Pass, root: Any, context: PassContext) -> Outcome:
-        return run(root, context)
-
-    cls = attrs.frozen(kw_only=True)(type(name, (Pass,), {"anchor": anchor, "run": run_it}))
-    made_pass: Pass = cls()
-    return made_pass
-
-
-def run_passes(program: Any, *passes: Pass, around: tuple[Instrumentation, ...] = (VerifyEach(),)) -> Any:
-    return PassManager(program_pipeline(*passes), around).run(program)
 
 
 @attrs.frozen

@@ -17,35 +17,8 @@ from milopt.passes.manager import PassManager
 from milopt.passes.options import option
 from milopt.passes.pipeline import Pipeline, program_pipeline
 from support.editing import find_op
+from support.passes import doing, made, run_passes
 from support.programs import PROGRAMS
-
-CHANGED = Outcome(changed=True)
-Run = Callable[[Any, PassContext], Outcome]
-
-
-def made(name: str, run: Run, *, anchor: Anchor = "program") -> Pass:
-    """A pass of this class name that does just this."""
-
-    def run_it(_: Pass, root: Any, context: PassContext) -> Outcome:
-        return run(root, context)
-
-    cls = attrs.frozen(kw_only=True)(type(name, (Pass,), {"anchor": anchor, "run": run_it}))
-    made_pass: Pass = cls()
-    return made_pass
-
-
-def doing(action: Callable[[Any], object], name: str = "Doing") -> Pass:
-    """A pass that changes the program by `action`."""
-
-    def run(root: Any, _: PassContext) -> Outcome:
-        action(root)
-        return CHANGED
-
-    return made(name, run)
-
-
-def run_passes(program: Any, *passes: Pass, around: tuple[Instrumentation, ...] = (VerifyEach(),)) -> Any:
-    return PassManager(program_pipeline(*passes), around).run(program)
 
 
 @attrs.frozen(kw_only=True)

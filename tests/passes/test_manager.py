@@ -15,7 +15,6 @@ from milopt.ir.targets import IOS15
 from milopt.ir.verifier import verify
 from milopt.ir.walking import walk
 from milopt.passes.base import UNCHANGED, Anchor, Outcome, Pass, PassContext
-from milopt.passes.instrumentation import Instrumentation, VerifyEach
 from milopt.passes.manager import PassManager
 from milopt.passes.options import option
 from milopt.passes.pipeline import Pipeline, program_pipeline
@@ -24,31 +23,8 @@ from milopt.passes.transforms.quantize_weights import QuantizeWeights
 from milopt.passes.transforms.raise_opset import RaiseOpset
 from support.canonical import constants
 from support.editing import find_op, ops_of_type
+from support.passes import CHANGED, doing, made, run_passes
 from support.programs import PROGRAMS
-
-CHANGED = Outcome(changed=True)
-Run = Callable[[Any, PassContext], Outcome]
-
-
-def made(name: str, run: Run, *, anchor: Anchor = "program") -> Pass:
-    """A pass of this class name that does just this."""
-
-    def run_it(_: Pass, root: Any, context: PassContext) -> Outcome:
-        return run(root, context)
-
-    cls = attrs.frozen(kw_only=True)(type(name, (Pass,), {"anchor": anchor, "run": run_it}))
-    made_pass: Pass = cls()
-    return made_pass
-
-
-def doing(action: Callable[[Any], object], name: str = "Doing") -> Pass:
-    """A pass that changes the program by `action`."""
-
-    def run(root: Any, _: PassContext) -> Outcome:
-        action(root)
-        return CHANGED
-
-    return made(name, run)
 
 
 def watching(
@@ -65,10 +41,6 @@ def watching(
 
 def nothing(_: Any) -> None:
     pass
-
-
-def run_passes(program: Any, *passes: Pass, around: tuple[Instrumentation, ...] = (VerifyEach(),)) -> Any:
-    return PassManager(program_pipeline(*passes), around).run(program)
 
 
 def failing(_: Any) -> None:

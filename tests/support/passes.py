@@ -1,0 +1,41 @@
+"""Passes made on the spot, and how tests run them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import attrs
+from milopt.passes.base import Anchor, Outcome, Pass, PassContext
+from milopt.passes.instrumentation import Instrumentation, VerifyEach
+from milopt.passes.manager import PassManager
+from milopt.passes.pipeline import program_pipeline
+
+CHANGED = Outcome(changed=True)
+Run = Callable[[Any, PassContext], Outcome]
+
+
+def made(name: str, run: Run, *, anchor: Anchor = "program") -> Pass:
+    """A pass of this class name that does just this."""
+
+    def run_it(_: Pass, root: Any, context: PassContext) -> Outcome:
+        return run(root, context)
+
+    cls = attrs.frozen(kw_only=True)(type(name, (Pass,), {"anchor": anchor, "run": run_it}))
+    made_pass: Pass = cls()
+    return made_pass
+
+
+def doing(action: Callable[[Any], object], name: str = "Doing") -> Pass:
+    """A pass that changes the program by `action`."""
+
+    def run(root: Any, _: PassContext) -> Outcome:
+        action(root)
+        return CHANGED
+
+    return made(name, run)
+
+
+def run_passes(program: Any, *passes: Pass, around: tuple[Instrumentation, ...] = (VerifyEach(),)) -> Any:
+    """The result of a pipeline of these passes on the whole program."""
+    return PassManager(program_pipeline(*passes), around).run(program)
