@@ -139,7 +139,7 @@ def _blockwise(tensor: QuantizedTensor) -> dict[str, Any]:
 
 
 def _affine(tensor: QuantizedTensor) -> dict[str, Any]:
-    """IOS 16's op takes vectors on an axis, or scalars, and always a zero point."""
+    """The op of iOS 16 takes vectors on an axis, or scalars, and always a zero point."""
     zero_point = np.zeros(tensor.scale.shape, tensor.data.dtype) if tensor.zero_point is None else tensor.zero_point
     per_tensor = tensor.axis is None
     return {
