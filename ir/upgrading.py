@@ -81,7 +81,7 @@ def _unpack(packed: np.ndarray, name: str, shape: tuple[int, ...]) -> np.ndarray
 
 
 def _lut_to_dense(operation: Any) -> dict[str, Any]:
-    """From iOS 16: packed bytes, a table of rank 1, a shape; to iOS 18: indices of their own width, a table per block."""
+    """From iOS 16: packed bytes, a table of rank 1, a shape; to iOS 18: indices of their width, a table per block."""
     shape = tuple(int(size) for size in operation.shape.val)
     table = operation.lut.val
     indices = _unpack(operation.indices.val, f"uint{(table.size - 1).bit_length()}", shape)
