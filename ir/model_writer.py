@@ -107,14 +107,13 @@ def _unchanged_files(model: ModelParts) -> set[str]:
 def _changed_by(stage: Stage, weights: WeightStore) -> set[str]:
     old = set(blob_references(stage.specification.mlProgram))
     now: set[BlobReference] = set()
-    changed: set[str] = set()
+    adds = False
     for array, dtype, in_file in file_tensors(stage.program):
         reference = weights.find(array, dtype)
         if reference is not None:
             now.add(reference)
-        elif in_file:
-            changed.add(_default_file(stage))
-    return changed | {reference.file for reference in old ^ now}
+        adds |= reference is None and in_file
+    return {reference.file for reference in old ^ now} | ({_default_file(stage)} if adds else set())
 
 
 class _Writers:

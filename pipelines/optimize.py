@@ -64,7 +64,9 @@ def optimize(
     pipeline = pipeline_for(opset, scheme, weights=weights)
     _require_not_lower(model, opset)
     manager = PassManager(pipeline, (VerifyEach(),) if instrumentations is None else instrumentations)
-    result, remarks = _run(model, manager)
+    result = model.copy()  # constants are shared with the model that came in
+    before = weight_bytes(*result.programs.values())
+    remarks = _run(result, manager)
     report = Report(
         model=model.name,
         opset_before=str(model.opset),
@@ -73,7 +75,7 @@ def optimize(
         pipeline=str(pipeline),
         remarks=remarks,
         notes=_risks(opset, scheme, weights) if any(r.kind == "passed" for r in remarks) else (),
-        weight_bytes_before=weight_bytes(*model.programs.values()),
+        weight_bytes_before=before,
         weight_bytes_after=weight_bytes(*result.programs.values()),
         package_bytes_before=model.package.size if model.package else None,
     )
@@ -91,14 +93,10 @@ def _require_not_lower(model: Model, target: Opset) -> None:
         )
 
 
-def _run(model: Model, manager: PassManager) -> tuple[Model, tuple[Remark, ...]]:
-    """Runs the pipeline on a copy of every program; constants are shared with the model that came in."""
-    result = model.copy()
-    remarks: list[Remark] = []
-    for stage in result.stages:
-        ran = manager.run(stage.program, in_place=True)
-        remarks += (_at_stage(remark, stage.label) for remark in ran.remarks)
-    return result, tuple(remarks)
+def _run(model: Model, manager: PassManager) -> tuple[Remark, ...]:
+    """Runs the pipeline on every program of a model, in place."""
+    runs = ((stage.label, manager.run(stage.program, in_place=True)) for stage in model.stages)
+    return tuple(_at_stage(remark, label) for label, run in runs for remark in run.remarks)
 
 
 def _at_stage(remark: Remark, label: str) -> Remark:

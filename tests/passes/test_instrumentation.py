@@ -4,41 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import Any
 
-import attrs
 import pytest
 from milopt.ir.errors import PassFailure, TargetError
-from milopt.ir.walking import walk
 from milopt.passes.analyses import Analysis
-from milopt.passes.base import UNCHANGED, Anchor, Outcome, Pass, PassContext
+from milopt.passes.base import UNCHANGED, Outcome
 from milopt.passes.instrumentation import Instrumentation, PassRun, Timing, VerifyEach
 from milopt.passes.manager import PassManager
-from milopt.passes.options import option
 from milopt.passes.pipeline import Pipeline, program_pipeline
 from support.editing import find_op
-from support.passes import doing, made, run_passes
+from support.passes import Note, NoteFunctions, doing, made, run_passes
 from support.programs import PROGRAMS
-
-
-@attrs.frozen(kw_only=True)
-class Note(Pass):
-    """Says something about every op that is no constant."""
-
-    word: str = option("seen", help="what to say")
-
-    def run(self, root: Any, context: PassContext) -> Outcome:
-        for operation in walk(root):
-            if operation.op_type != "const":
-                context.remark("analysis", operation, self.word, f"it is a {operation.op_type}", data={"n": 1})
-        return UNCHANGED
-
-
-@attrs.frozen(kw_only=True)
-class NoteFunctions(Note):
-    """The same for one function at a time."""
-
-    anchor: ClassVar[Anchor] = "function"
 
 
 class Recorder(Instrumentation):

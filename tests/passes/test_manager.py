@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import Any
 
 import attrs
 import numpy as np
@@ -13,7 +13,6 @@ from milopt.ir.errors import MiloptError, OptionError, PassFailure, TargetError
 from milopt.ir.pymil import available_target, mb, opset_of, types
 from milopt.ir.targets import IOS15
 from milopt.ir.verifier import verify
-from milopt.ir.walking import walk
 from milopt.passes.base import UNCHANGED, Anchor, Outcome, Pass, PassContext
 from milopt.passes.manager import PassManager
 from milopt.passes.options import option
@@ -23,7 +22,7 @@ from milopt.passes.transforms.quantize_weights import QuantizeWeights
 from milopt.passes.transforms.raise_opset import RaiseOpset
 from support.canonical import constants
 from support.editing import find_op, ops_of_type
-from support.passes import CHANGED, doing, made, run_passes
+from support.passes import CHANGED, Note, NoteFunctions, doing, made, run_passes
 from support.programs import PROGRAMS
 
 
@@ -45,26 +44,6 @@ def nothing(_: Any) -> None:
 
 def failing(_: Any) -> None:
     raise RuntimeError
-
-
-@attrs.frozen(kw_only=True)
-class Note(Pass):
-    """Says something about every op that is no constant."""
-
-    word: str = option("seen", help="what to say")
-
-    def run(self, root: Any, context: PassContext) -> Outcome:
-        for operation in walk(root):
-            if operation.op_type != "const":
-                context.remark("analysis", operation, self.word, f"it is a {operation.op_type}", data={"n": 1})
-        return UNCHANGED
-
-
-@attrs.frozen(kw_only=True)
-class NoteFunctions(Note):
-    """The same for one function at a time."""
-
-    anchor: ClassVar[Anchor] = "function"
 
 
 # --- copies

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 import attrs
-from milopt.passes.base import Anchor, Outcome, Pass, PassContext
+from milopt.ir.walking import walk
+from milopt.passes.base import UNCHANGED, Anchor, Outcome, Pass, PassContext
 from milopt.passes.instrumentation import Instrumentation, VerifyEach
 from milopt.passes.manager import PassManager
+from milopt.passes.options import option
 from milopt.passes.pipeline import program_pipeline
 
 CHANGED = Outcome(changed=True)
@@ -39,3 +41,23 @@ def doing(action: Callable[[Any], object], name: str = "Doing") -> Pass:
 def run_passes(program: Any, *passes: Pass, around: tuple[Instrumentation, ...] = (VerifyEach(),)) -> Any:
     """The result of a pipeline of these passes on the whole program."""
     return PassManager(program_pipeline(*passes), around).run(program)
+
+
+@attrs.frozen(kw_only=True)
+class Note(Pass):
+    """Says something about every op that is no constant."""
+
+    word: str = option("seen", help="what to say")
+
+    def run(self, root: Any, context: PassContext) -> Outcome:
+        for operation in walk(root):
+            if operation.op_type != "const":
+                context.remark("analysis", operation, self.word, f"it is a {operation.op_type}", data={"n": 1})
+        return UNCHANGED
+
+
+@attrs.frozen(kw_only=True)
+class NoteFunctions(Note):
+    """The same for one function at a time."""
+
+    anchor: ClassVar[Anchor] = "function"
