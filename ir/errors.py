@@ -57,6 +57,10 @@ class PassFailure(MiloptError):  # noqa: N818 - the field says that a pass fails
     """A pass that raised, or whose result did not verify; names the pass."""
 
 
+class RunError(MiloptError):
+    """A program that can not be run, or inputs that it does not take; nothing was run."""
+
+
 class CheckFailure(MiloptError):  # noqa: N818 - it is the check that fails
     """The input was fine and the work was done, but a check that was asked for did not hold."""
 

@@ -1,0 +1,113 @@
+"""A lowered function that is ready to run: arrays in, arrays out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from ..ir.errors import RunError, did_you_mean
+from .engine import Engine
+from .lower import LoweredFunction, Port
+from .onnx_model import Dimensions
+
+
+class Executable:
+    """One function, opened in ONNX Runtime.
+
+    Args:
+        lowered: the function's graph.
+        threads: how many to compute with; as many as the machine has without it.
+
+    Raises:
+        RunError: ONNX Runtime refuses the graph.
+    """
+
+    def __init__(self, lowered: LoweredFunction, *, threads: int | None = None) -> None:
+        self.lowered = lowered
+        self._engine = Engine(lowered.graph, dimensions(lowered), threads=threads)
+
+    def run(
+        self, inputs: Mapping[str, np.ndarray], states: Mapping[str, np.ndarray] | None = None
+    ) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray], dict[str, np.ndarray]]:
+        """Runs the function once.
+
+        Args:
+            inputs: an array for each input, of a type that converts to the input's.
+            states: the value of each state; zeros without it.
+
+        Returns:
+            The outputs, the new states, and what is observed.
+
+        Raises:
+            RunError: an input is missing, unknown or of another shape, or a kernel failed.
+        """
+        low = self.lowered
+        feeds = {low.graph_name(port): as_input(inputs, port) for port in low.inputs}
+        unknown = sorted(set(inputs) - {port.name for port in low.inputs})
+        if unknown:
+            known = [port.name for port in low.inputs]
+            raise RunError(
+                f"there is no input {unknown[0]!r}",
+                hint=did_you_mean(unknown[0], known) or f"the inputs are {', '.join(known)}",
+            )
+        held = self.new_states() if states is None else states
+        feeds |= {low.graph_name(port): held[port.name] for port in low.states}
+        ports = [*low.outputs, *low.new_states, *low.observed]
+        values = self._engine.run([low.graph_name(port) for port in ports], feeds)
+        named = [(port.name, as_output(value, port)) for port, value in zip(ports, values, strict=True)]
+        first, second = len(low.outputs), len(low.outputs) + len(low.new_states)
+        return dict(named[:first]), dict(named[first:second]), dict(named[second:])
+
+    def new_states(self) -> dict[str, np.ndarray]:
+        """Zeros for each state, in the type that the graph holds it in."""
+        return {
+            port.name: np.zeros([size or 0 for size in port.shape], port.tensor.dtype) for port in self.lowered.states
+        }
+
+
+def dimensions(lowered: LoweredFunction) -> dict[str, Dimensions]:
+    """The shapes of the graph's inputs and outputs; an unknown dimension of an input is called `<input>_<axis>`."""
+    result: dict[str, Dimensions] = {}
+    for port in (*lowered.inputs, *lowered.states):
+        result[port.tensor.name] = [
+            f"{port.name}_{axis}" if size is None else size for axis, size in enumerate(port.shape)
+        ]
+    for port in (*lowered.outputs, *lowered.new_states):
+        result[port.tensor.name] = list(port.shape)
+    return result
+
+
+def as_input(inputs: Mapping[str, Any], port: Port) -> np.ndarray:
+    """The array for an input, in the type that the graph holds it in; values that MIL has in fp16 are rounded to it.
+
+    Raises:
+        RunError: it is missing, or of another shape.
+    """
+    if port.name not in inputs:
+        raise RunError(f"input {port.name!r} is missing", hint=f"it is {describe(port)}")
+    array = np.asarray(inputs[port.name])
+    if port.dtype == "fp16":
+        with np.errstate(over="ignore"):
+            array = array.astype(np.float16, copy=False)
+    array = np.asarray(array, dtype=port.tensor.dtype, order="C")
+    fits = array.ndim == len(port.shape) and all(
+        known in (None, size) for known, size in zip(port.shape, array.shape, strict=True)
+    )
+    if not fits:
+        raise RunError(f"input {port.name!r} has the shape {list(array.shape)}", hint=f"it is {describe(port)}")
+    return array
+
+
+def as_output(value: np.ndarray, port: Port) -> np.ndarray:
+    """An output in its MIL type."""
+    if port.dtype != "fp16" or value.dtype != np.float32:
+        return value
+    with np.errstate(over="ignore"):
+        return value.astype(np.float16)
+
+
+def describe(port: Port) -> str:
+    """An input's type and shape, such as `fp16[1, ?]`."""
+    return f"{port.dtype}[{', '.join('?' if size is None else str(size) for size in port.shape)}]"
