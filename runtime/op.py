@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -10,13 +10,38 @@ from ..ir.errors import RunError
 from ..ir.pymil import dtype_of, is_symbolic
 from ..ir.pymil import types as mil_types
 from .decoding import constant_of
-from .graph import Tensor
-from .types import graph_dtype
-
-if TYPE_CHECKING:
-    from .lower import BlockLowering
+from .graph import Graph, Tensor
+from .types import Precision, graph_dtype
 
 Shape = tuple["int | None", ...]
+
+
+class Lowerer(Protocol):
+    """What lowers the block around an op; control flow and states need it.
+
+    Attributes:
+        graph: the graph that is being built.
+        precision: of float math.
+        states: the newest value of each state, by the state's name.
+        labels: the classes' labels of an output that gives the index of a class.
+    """
+
+    graph: Graph
+    precision: Precision
+    states: dict[str, Tensor]
+    labels: dict[str, list[Any]]
+
+    def lower(self, block: Any) -> list[Tensor]:
+        """Lowers a block's ops into the graph's current body; gives the block's outputs."""
+
+    def value(self, var: Any) -> Tensor:
+        """The graph value of a PyMIL value."""
+
+    def bind(self, var: Any, tensor: Tensor) -> None:
+        """Says which graph value a PyMIL value is."""
+
+    def rounded(self, tensor: Tensor) -> Tensor:
+        """The value as fp16 holds it, where the precision asks for it."""
 
 
 class Op:
@@ -29,7 +54,7 @@ class Op:
         lowering: what lowers the block around it; control flow needs it.
     """
 
-    def __init__(self, operation: Any, lowering: BlockLowering) -> None:
+    def __init__(self, operation: Any, lowering: Lowerer) -> None:
         self.operation, self.lowering = operation, lowering
         self.type, self.name = str(operation.op_type), str(operation.name)
 
