@@ -39,20 +39,35 @@ def atomic_folder(path: Path, *, overwrite: bool) -> Iterator[Path]:
 
 
 def write_text(path: Path, text: str, *, overwrite: bool) -> None:
-    """Writes a text file as a whole or not at all; errors are those of `atomic_folder`."""
+    """Writes a text file as a whole or not at all; errors are those of `atomic_files`."""
+    with atomic_files(path, overwrite=overwrite) as folder:
+        (folder / path.name).write_text(text, encoding="utf-8")
+
+
+@contextmanager
+def atomic_files(path: Path, *, overwrite: bool) -> Iterator[Path]:
+    """Gives a temporary folder whose files take their places beside `path` when the block ends well.
+
+    The file that is called as `path` comes last: it may name the others.
+
+    Args:
+        path: the file to write.
+        overwrite: whether something may stand there already.
+
+    Raises:
+        SaveError: `path` exists, can not be written to, or the disk is full.
+    """
     check_output(path, overwrite=overwrite, suffix=path.suffix)
     with _explained(path):
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".partial", dir=path.parent)
-        work = Path(name)
+        work = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".partial", dir=path.parent))
         try:
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                file.write(text)
-                file.flush()
-                os.fsync(file.fileno())
-            work.chmod(0o666 & ~_umask())
-            work.replace(path)
+            yield work
+            _flush(work)
+            for file in sorted(work.iterdir(), key=lambda each: each.name == path.name):
+                file.chmod(0o666 & ~_umask())
+                file.replace(path.parent / file.name)
         finally:
-            work.unlink(missing_ok=True)
+            shutil.rmtree(work, ignore_errors=True)
 
 
 def check_output(path: Path, *, overwrite: bool, suffix: str = ".mlpackage") -> None:

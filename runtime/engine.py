@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,16 +13,18 @@ import onnx
 
 from ..ir.errors import RunError
 from .constants import Constant
-from .graph import Graph
+from .graph import Body, Graph
 from .onnx_model import Dimensions, embed, model_of
 
-# Weights of at least this many bytes are handed over where no optimizer wants to read them.
+# Weights of at least this many bytes are handed over; smaller ones are embedded, where optimizers can read them.
 SHARED_BYTES = 1 << 20
 # From here on weights are not packed anew for the kernels: packing takes as much memory again.
 UNPACKED_BYTES = 1 << 30
-# What reads weights when a session is opened; it would see the placeholder, so that their inputs are embedded.
-_READ_BY_OPTIMIZERS = frozenset({"Conv", "ConvTranspose", "BatchNormalization"})
-_STUB = "weights.bin"
+# A protobuf message can not be larger than 2 GiB.
+EMBEDDED_BYTES = 3 << 29
+# No optimizer looks at the values of these inputs; at those of others some do, and would see a placeholder's.
+_NEVER_READ = frozenset({("Gemm", 1), ("MatMul", 1), ("Gather", 0)})
+_PLACEHOLDER = "weights.bin"
 
 
 class Engine:
@@ -39,24 +42,25 @@ class Engine:
     def __init__(self, graph: Graph, shapes: Mapping[str, Dimensions], *, threads: int | None = None) -> None:
         import onnxruntime
 
-        self._shared: list[Any] = []  # ONNX Runtime reads these arrays in place: they live as long as the session
+        plan = _Plan(graph)
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 4
         options.intra_op_num_threads = threads or 0
         options.use_deterministic_compute = True
-        total = sum(constant.nbytes for constant in graph.constants.values())
-        if total >= UNPACKED_BYTES:
+        # Ops run as early as they can, in our order: a reduction that is observed frees its tensor at once.
+        options.execution_order = onnxruntime.ExecutionOrder.PRIORITY_BASED
+        if plan.total >= UNPACKED_BYTES:
             options.add_session_config_entry("session.disable_prepacking", "1")
-        with tempfile.TemporaryDirectory(prefix="milopt-") as folder:
-            model = model_of(graph, shapes, place=_Sharing(graph, options, self._shared, total).place)
-            try:
-                self._session = onnxruntime.InferenceSession(
-                    self._stored(model, Path(folder)) if self._shared else model.SerializeToString(),
-                    options,
-                    providers=["CPUExecutionProvider"],
-                )
-            except Exception as error:  # ONNX Runtime's own exceptions have no common base but this
-                raise RunError(f"ONNX Runtime refuses the program: {error}") from error
+        if plan.shares_all:
+            options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+        handover = _Handover(plan, options)
+        model = model_of(graph, shapes, place=handover.place)
+        # ONNX Runtime reads these arrays in place: they live as long as the session.
+        self._shared = handover.arrays
+        try:
+            self._session = handover.open(model)
+        except Exception as error:  # ONNX Runtime's own exceptions have no common base but this
+            raise RunError(f"ONNX Runtime refuses the program: {error}") from error
 
     def run(self, outputs: Sequence[str], inputs: Mapping[str, np.ndarray]) -> list[np.ndarray]:
         """The outputs' values, in order.
@@ -69,34 +73,75 @@ class Engine:
         except Exception as error:  # as above
             raise RunError(f"the run failed: {error}") from error
 
-    def _stored(self, model: onnx.ModelProto, folder: Path) -> str:
-        """Writes the model and the file that its shared weights claim to lie in; it has holes instead of bytes."""
-        with (folder / _STUB).open("wb") as stub:
-            stub.truncate(max(value.nbytes for value in self._shared))
-        path = folder / "model.onnx"
-        path.write_bytes(model.SerializeToString())
-        return str(path)
+
+class _Plan:
+    """Which constants are handed over, and which are embedded in the model.
+
+    Attributes:
+        total: bytes of all constants that are used.
+        shares_all: even those are handed over that optimizers read, so that no optimizer may run.
+    """
+
+    def __init__(self, graph: Graph) -> None:
+        uses: defaultdict[str, set[tuple[str, int]]] = defaultdict(set)
+        _collect_uses(graph.main, uses)
+        used = {name: graph.constants[name] for name in uses if name in graph.constants}
+        large = {name: constant.nbytes for name, constant in used.items() if constant.nbytes >= SHARED_BYTES}
+        self.total = sum(constant.nbytes for constant in used.values())
+        shared = {name for name in large if uses[name] <= _NEVER_READ}
+        self.shares_all = sum(large[name] for name in large.keys() - shared) >= EMBEDDED_BYTES
+        self._shared = set(large) if self.shares_all else shared
+
+    def shares(self, name: str) -> bool:
+        """Whether a constant is handed over."""
+        return name in self._shared
 
 
-class _Sharing:
-    """Decides for each constant whether it is embedded in the model or shared with ONNX Runtime."""
+def _collect_uses(body: Body, uses: defaultdict[str, set[tuple[str, int]]]) -> None:
+    """Adds the ops and places that use each value."""
+    for node in body.nodes:
+        for index, name in enumerate(node.inputs):
+            uses[name].add((node.op_type, index))
+        for value in node.attributes.values():
+            if isinstance(value, Body):
+                _collect_uses(value, uses)
 
-    def __init__(self, graph: Graph, options: Any, shared: list[Any], total: int) -> None:
-        self._options, self._shared = options, shared
-        embedded = {name for node in graph.main.nodes if node.op_type in _READ_BY_OPTIMIZERS for name in node.inputs}
-        self._embedded = set() if total >= UNPACKED_BYTES else embedded
 
-    def place(self, proto: onnx.TensorProto, constant: Constant) -> None:
-        """Embeds a constant, or leaves a placeholder for it."""
-        if constant.nbytes < SHARED_BYTES or proto.name in self._embedded:
-            embed(proto, constant)
+class _Handover:
+    """Hands arrays to ONNX Runtime beside the model, which says that they lie in a file.
+
+    Attributes:
+        arrays: what was handed over.
+    """
+
+    def __init__(self, plan: _Plan, options: Any) -> None:
+        self._plan, self._options = plan, options
+        self.arrays: list[np.ndarray] = []
+
+    def place(self, name: str, proto: onnx.TensorProto, constant: Constant) -> None:
+        """Embeds a constant in the model, or hands it over and leaves a placeholder."""
+        if not self._plan.shares(name):
+            embed(name, proto, constant)
             return
         from onnxruntime import OrtValue
 
         array = constant.load()
-        value = OrtValue.ortvalue_from_numpy_with_onnx_type(array, proto.data_type)
-        self._shared.append(array)
-        self._options.add_initializer(proto.name, value)
+        self._options.add_initializer(proto.name, OrtValue.ortvalue_from_numpy_with_onnx_type(array, proto.data_type))
+        self.arrays.append(array)
         proto.data_location = onnx.TensorProto.EXTERNAL
-        for key, text in (("location", _STUB), ("offset", "0"), ("length", str(array.nbytes))):
+        for key, text in (("location", _PLACEHOLDER), ("offset", "0"), ("length", str(array.nbytes))):
             proto.external_data.add(key=key, value=text)
+
+    def open(self, model: onnx.ModelProto) -> Any:
+        """An ONNX Runtime session; the file that the placeholders name is there, and empty but for its length."""
+        from onnxruntime import InferenceSession
+
+        providers = ["CPUExecutionProvider"]
+        if not self.arrays:
+            return InferenceSession(model.SerializeToString(), self._options, providers=providers)
+        with tempfile.TemporaryDirectory(prefix="milopt-") as folder:
+            path = Path(folder) / "model.onnx"
+            path.write_bytes(model.SerializeToString())
+            with path.with_name(_PLACEHOLDER).open("wb") as placeholder:
+                placeholder.truncate(max(array.nbytes for array in self.arrays))
+            return InferenceSession(str(path), self._options, providers=providers)

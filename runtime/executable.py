@@ -30,7 +30,7 @@ class Executable:
 
     def run(
         self, inputs: Mapping[str, np.ndarray], states: Mapping[str, np.ndarray] | None = None
-    ) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray], dict[str, np.ndarray]]:
+    ) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray], dict[str, dict[str, np.ndarray]]]:
         """Runs the function once.
 
         Args:
@@ -38,7 +38,7 @@ class Executable:
             states: the value of each state; zeros without it.
 
         Returns:
-            The outputs, the new states, and what is observed.
+            The outputs, the new states, and the statistics of each value that is observed.
 
         Raises:
             RunError: an input is missing, unknown or of another shape, or a kernel failed.
@@ -54,11 +54,14 @@ class Executable:
             )
         held = self.new_states() if states is None else states
         feeds |= {low.graph_name(port): held[port.name] for port in low.states}
-        ports = [*low.outputs, *low.new_states, *low.observed]
-        values = self._engine.run([low.graph_name(port) for port in ports], feeds)
-        named = [(port.name, as_output(value, port)) for port, value in zip(ports, values, strict=True)]
-        first, second = len(low.outputs), len(low.outputs) + len(low.new_states)
-        return dict(named[:first]), dict(named[first:second]), dict(named[second:])
+        ports = [*low.outputs, *low.new_states, *(each.port for each in low.observed)]
+        values = iter(self._engine.run([low.graph_name(port) for port in ports], feeds))
+        outputs = {port.name: as_output(next(values), port) for port in low.outputs}
+        states = {port.name: next(values) for port in low.new_states}
+        observed: dict[str, dict[str, np.ndarray]] = {each.value: {} for each in low.observed}
+        for each in low.observed:
+            observed[each.value][each.statistic] = as_output(next(values), each.port)
+        return outputs, states, observed
 
     def new_states(self) -> dict[str, np.ndarray]:
         """Zeros for each state, in the type that the graph holds it in."""

@@ -56,11 +56,13 @@ class Body:
         inputs: what a loop hands to its body; empty for branches, which see the values around them.
         nodes: the ops in order.
         outputs: what it gives, made by its own ops.
+        shapes: of inputs by name, where they are known; ONNX Runtime wants those of a loop's counter and condition.
     """
 
     inputs: list[Tensor] = attrs.Factory(list)
     nodes: list[Node] = attrs.Factory(list)
     outputs: list[Tensor] = attrs.Factory(list)
+    shapes: dict[str, Sequence[int | None]] = attrs.Factory(dict)
     made: set[str] = attrs.Factory(set)
 
 
@@ -84,6 +86,11 @@ class Graph:
         self._small: dict[tuple[str, tuple[int, ...], bytes], Tensor] = {}
         self._counter = itertools.count()
         self._taken: set[str] = set()
+
+    @property
+    def is_nested(self) -> bool:
+        """Whether ops go into a branch or a loop's body."""
+        return self._body is not self.main
 
     # --- values
 

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import attrs
 import numpy as np
 
+from ..ir.errors import OptionError, did_you_mean
 from ..ir.pymil import ListVar, dtype_of
 from ..ir.pymil import types as mil_types
 from .constants import Constant
 from .decoding import CONSTEXPR_OPS, constant_of, is_constant
 from .graph import FLOAT, HALF, Graph, Tensor
+from .observation import Statistic, statistic_of
 from .op import Op, Shape, shape_of
 from .registry import lowering_of, only_moves
 from .types import Precision, graph_dtype
@@ -36,6 +38,21 @@ class Port:
 
 
 @attrs.frozen(eq=False)
+class Observed:
+    """An output that was asked for beside the function's own.
+
+    Attributes:
+        value: the name of the MIL value that it is about.
+        statistic: `value`, or the name of a reduction.
+        port: where it comes out.
+    """
+
+    value: str
+    statistic: str
+    port: Port
+
+
+@attrs.frozen(eq=False)
 class LoweredFunction:
     """A MIL function as an ONNX graph.
 
@@ -53,7 +70,7 @@ class LoweredFunction:
     outputs: tuple[Port, ...]
     states: tuple[Port, ...]
     new_states: tuple[Port, ...]
-    observed: tuple[Port, ...]
+    observed: tuple[Observed, ...]
     labels: dict[str, list[Any]]
 
     def graph_name(self, port: Port) -> str:
@@ -69,15 +86,17 @@ class BlockLowering:
         precision: of float math.
         states: the newest value of each state, by the state's name.
         labels: see `LoweredFunction`.
+        observed: the statistics that were asked for and could be computed so far.
     """
 
-    def __init__(self, precision: Precision) -> None:
+    def __init__(self, precision: Precision, observe: Mapping[str, Sequence[Statistic]]) -> None:
         self.graph = Graph()
         self.precision = precision
+        self.observed: list[Observed] = []
+        self._observe = observe
         self.states: dict[str, Tensor] = {}
         self.labels: dict[str, list[Any]] = {}
         self._values: dict[int, Tensor] = {}
-        self._named: dict[str, Tensor] = {}
 
     def lower(self, block: Any) -> list[Tensor]:
         """Lowers the ops of a block, which ends up in the graph's current body; gives the block's outputs."""
@@ -100,8 +119,9 @@ class BlockLowering:
         # A lowering may give the int64 of ONNX's shapes and indices where MIL has int32: it fits.
         tensor = self.graph.cast(tensor, kind, fits=tensor.dtype.kind in "iu")
         self._values[id(var)] = tensor
-        self._named[var.name] = tensor
         self.graph.rename(tensor, var.name)
+        if var.name in self._observe and not self.graph.is_nested:
+            self._watch(var, tensor)
 
     def rounded(self, tensor: Tensor) -> Tensor:
         """The value as fp16 holds it, where the precision asks for it."""
@@ -109,9 +129,14 @@ class BlockLowering:
             return tensor
         return self.graph.cast(self.graph.op("Cast", tensor, to=HALF, dtype=HALF), FLOAT)
 
-    def values(self) -> dict[str, Tensor]:
-        """The graph values by the names of their PyMIL values."""
-        return dict(self._named)
+    def _watch(self, var: Any, tensor: Tensor) -> None:
+        """Adds the statistics of a value where it is made, so that nothing keeps it alive for them."""
+        for statistic in self._observe[var.name]:
+            made = statistic_of(self.graph, tensor, statistic)
+            is_value = made is tensor
+            kind, shape = (dtype_of(var).name, shape_of(var)) if is_value else (made.dtype.name, ())
+            port = Port(f"{var.name}:{statistic}", made, kind, shape)
+            self.observed.append(Observed(var.name, str(statistic), port))
 
     def _constant(self, var: Any) -> Tensor:
         dtype = dtype_of(var)
@@ -142,17 +167,21 @@ class BlockLowering:
         return self.rounded(tensor)
 
 
-def lower_function(function: Any, precision: Precision = "float32") -> LoweredFunction:
+def lower_function(
+    function: Any, precision: Precision = "float32", observe: Mapping[str, Sequence[Statistic]] | None = None
+) -> LoweredFunction:
     """Lowers a PyMIL function.
 
     Args:
         function: it is not changed.
         precision: `float32`, or `float16` to round every fp16 value to what the device would store.
+        observe: statistics of values by name, as `observation.requested` gives them.
 
     Raises:
         RunError: an op that can not be run.
+        OptionError: a value to observe is not there, or only inside a branch or loop.
     """
-    lowering = BlockLowering(precision)
+    lowering = BlockLowering(precision, observe or {})
     graph = lowering.graph
     inputs, states = [], []
     for name, var in function.inputs.items():
@@ -166,12 +195,36 @@ def lower_function(function: Any, precision: Precision = "float32") -> LoweredFu
     results = lowering.lower(function)
     graph.scope = "output"
     results = [_own_name(graph, var.name, tensor) for var, tensor in zip(function.outputs, results, strict=True)]
-    graph.finish([*results, *(lowering.states[port.name] for port in states)])
-    made = graph.main.outputs
-    outputs = [_port(var.name, var, tensor) for var, tensor in zip(function.outputs, made, strict=False)]
-    new_states = [attrs.evolve(port, tensor=tensor) for port, tensor in zip(states, made[len(outputs) :], strict=True)]
-    _name_ports(graph, outputs, new_states)
-    return LoweredFunction(graph, tuple(inputs), tuple(outputs), tuple(states), tuple(new_states), (), lowering.labels)
+    new_states = [lowering.states[port.name] for port in states]
+    graph.finish([*results, *new_states, *(each.port.tensor for each in lowering.observed)])
+    made = iter(graph.main.outputs)
+    outputs = [_port(var.name, var, next(made)) for var in function.outputs]
+    written = [attrs.evolve(port, tensor=next(made)) for port in states]
+    _name_ports(graph, outputs, written)
+    return LoweredFunction(
+        graph=graph,
+        inputs=tuple(inputs),
+        outputs=tuple(outputs),
+        states=tuple(states),
+        new_states=tuple(written),
+        observed=_observed(lowering, observe or {}, made),
+        labels=lowering.labels,
+    )
+
+
+def _observed(lowering: BlockLowering, observe: Mapping[str, Any], made: Iterator[Tensor]) -> tuple[Observed, ...]:
+    found = {each.value for each in lowering.observed}
+    for name in observe:
+        if name not in found:
+            raise OptionError(
+                f"there is no value {name!r} to observe",
+                hint=did_you_mean(name, lowering.graph.names.values())
+                or "constants and what is inside of branches and loops can not be observed",
+            )
+    return tuple(
+        attrs.evolve(each, port=attrs.evolve(each.port, tensor=tensor))
+        for each, tensor in zip(lowering.observed, made, strict=True)
+    )
 
 
 def _own_name(graph: Graph, name: str, tensor: Tensor) -> Tensor:

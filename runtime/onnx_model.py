@@ -16,11 +16,11 @@ from .kernels import OPSET
 IR_VERSION = 10  # of ONNX 1.16, the first with opset 21
 
 Dimensions: TypeAlias = Sequence["int | str | None"]
-# Writes a constant's data, or where they are, into its protobuf.
-Placement: TypeAlias = Callable[[onnx.TensorProto, Constant], None]
+# Writes the data of a constant, or where they are, into its protobuf; takes its name in the graph.
+Placement: TypeAlias = Callable[[str, onnx.TensorProto, Constant], None]
 
 
-def embed(proto: onnx.TensorProto, constant: Constant) -> None:
+def embed(_: str, proto: onnx.TensorProto, constant: Constant) -> None:
     """Puts a constant's data into the model itself."""
     proto.raw_data = constant.load().tobytes()
 
@@ -89,7 +89,7 @@ class _Writer:
         return helper.make_graph(
             self.nodes(body),
             "body",
-            [_info(self.name(each.name), each.dtype, None) for each in body.inputs],
+            [_info(self.name(each.name), each.dtype, body.shapes.get(each.name)) for each in body.inputs],
             [_info(self.name(each.name), each.dtype, None) for each in body.outputs],
         )
 
@@ -101,7 +101,7 @@ class _Writer:
         proto = onnx.TensorProto(
             name=self.name(name), dims=constant.shape, data_type=helper.np_dtype_to_tensor_dtype(constant.dtype)
         )
-        self._place(proto, constant)
+        self._place(name, proto, constant)
         self.initializers.append(proto)
 
 

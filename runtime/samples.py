@@ -1,0 +1,130 @@
+"""Samples to run a model on, from files: an `.npz`, a folder of `.npz` files, or a folder of images.
+
+An `.npz` holds an array for each input, and its first axis counts the samples; in a folder each `.npz` is one sample.
+Nothing is ever unpickled.
+"""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from ..ir.errors import RunError
+
+_IMAGES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp"})
+
+
+class Samples(Protocol):
+    """Samples that can be counted and walked again and again; each maps input names to values."""
+
+    def __len__(self) -> int:
+        """How many there are."""
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        """Each sample in order."""
+
+
+def read_samples(path: Path, *, image: tuple[str, tuple[int, int] | None] | None = None) -> Samples:
+    """The samples in a file or folder.
+
+    Args:
+        path: an `.npz`, a folder of `.npz` files, or a folder of images.
+        image: for a folder of images: the name of the input that takes them, and the (width, height) that they are
+            scaled to; None to leave them as they are.
+
+    Raises:
+        RunError: it is nothing of the kind, damaged, or empty.
+    """
+    if path.is_file() or path.suffix == ".npz":
+        return _Stacked(path)
+    if not path.is_dir():
+        raise RunError("no such file or folder", where=path, hint="an .npz, a folder of .npz files or of images")
+    files = sorted(path.glob("*.npz"))
+    if files:
+        return _Folder(files)
+    pictures = sorted(each for each in path.iterdir() if each.suffix.lower() in _IMAGES)
+    if not pictures:
+        raise RunError("the folder has neither .npz files nor images", where=path)
+    if image is None:
+        raise RunError("the model has not exactly one image input", where=path, hint="give its inputs as .npz files")
+    return _Pictures(pictures, *image)
+
+
+class _Stacked:
+    """One `.npz`: the first axis counts the samples."""
+
+    def __init__(self, path: Path) -> None:
+        self._arrays = _load(path)
+        lengths = {name: array.shape[0] if array.ndim else None for name, array in self._arrays.items()}
+        if not lengths:
+            raise RunError("it holds no arrays", where=path)
+        name, length = next(iter(lengths.items()))
+        for other, its in lengths.items():
+            if its is None or its != length:
+                raise RunError(
+                    f"{other!r} has {'no' if its is None else its} samples, {name!r} has {length}",
+                    where=path,
+                    hint="the first axis of every array counts the samples",
+                )
+        self._length = length or 0
+
+    def __len__(self) -> int:
+        return self._length
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        for index in range(self._length):
+            yield {name: array[index] for name, array in self._arrays.items()}
+
+
+class _Folder:
+    """Files of one sample each."""
+
+    def __init__(self, files: list[Path]) -> None:
+        self._files = files
+
+    def __len__(self) -> int:
+        return len(self._files)
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        for file in self._files:
+            yield dict(_load(file))
+
+
+class _Pictures:
+    """Images of one sample each."""
+
+    def __init__(self, files: list[Path], name: str, size: tuple[int, int] | None) -> None:
+        self._files, self._name, self._size = files, name, size
+
+    def __len__(self) -> int:
+        return len(self._files)
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        for file in self._files:
+            yield {self._name: self._picture(file)}
+
+    def _picture(self, file: Path) -> Any:
+        from PIL import Image, UnidentifiedImageError
+
+        try:
+            with Image.open(file) as picture:
+                return picture.resize(self._size) if self._size else picture.copy()
+        except (UnidentifiedImageError, OSError) as error:
+            raise RunError(f"not an image that can be read: {error}", where=file) from None
+
+
+def _load(path: Path) -> Mapping[str, np.ndarray]:
+    try:
+        archive = np.load(path, allow_pickle=False)
+        if not isinstance(archive, np.lib.npyio.NpzFile):
+            raise RunError("it is not an .npz archive", where=path)
+        with archive:
+            return {name: archive[name] for name in archive.files}
+    except FileNotFoundError:
+        raise RunError("no such file", where=path) from None
+    except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
+        raise RunError(f"it is not an .npz that can be read: {error}", where=path) from None
