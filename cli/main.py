@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import click
 
+from .commands.export import export
 from .commands.listings import passes, pipelines
 from .commands.optimize import optimize
 from .commands.print import print_
+from .commands.run import run
 
 
 @click.group(name="milopt", context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="milopt", prog_name="milopt")
 def milopt() -> None:
-    """Compress Core ML models for a deployment target, and look into them, without a Mac.
+    """Compress Core ML models for a deployment target, run them, and look into them, without a Mac.
 
     MODEL is an .mlpackage that holds an ML program. Results go to stdout, all else to stderr. Exit codes: 0 done,
     1 a check failed, 2 bad usage or input.
     """
 
 
-for _command in (optimize, print_, passes, pipelines):
+for _command in (optimize, run, print_, export, passes, pipelines):
     milopt.add_command(_command)

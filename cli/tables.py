@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.table import Table
@@ -27,14 +28,32 @@ def format_bytes(size: float) -> str:
 
 def show_report(report: Report, output: Path) -> None:
     """Prints what was compressed, what was left alone and why, and the sizes."""
-    console = Console(
-        file=sys.stdout, width=None if sys.stdout.isatty() else 120, highlight=False, markup=False, emoji=False
-    )
+    console = _console()
     if report.done:
         console.print(_done(report))
     if report.left_alone:
         console.print(_left_alone(report))
     console.print(_sizes(report, output), soft_wrap=True)
+
+
+def show_outputs(rows: Sequence[Mapping[str, Any]], samples: int) -> None:
+    """Prints what outputs were like, from `runtime.results.summary`."""
+    table = Table(
+        "output", "type", "shape", title=f"{samples} sample{'' if samples == 1 else 's'}", title_justify="left"
+    )
+    for column in ("min", "max", "not finite"):
+        table.add_column(column, justify="right")
+    for row in rows:
+        shapes = ["x".join(map(str, shape)) or "scalar" for shape in row["shapes"]]
+        numbers = [f"{row[key]:.6g}" if key in row else "" for key in ("min", "max", "not_finite")]
+        table.add_row(row["name"], row["dtype"], ", ".join(shapes[:4]) + (", ..." if len(shapes) > 4 else ""), *numbers)
+    _console().print(table)
+
+
+def _console() -> Console:
+    return Console(
+        file=sys.stdout, width=None if sys.stdout.isatty() else 120, highlight=False, markup=False, emoji=False
+    )
 
 
 def _done(report: Report) -> Table:

@@ -14,19 +14,20 @@ from .errors import SaveError
 
 
 @contextmanager
-def atomic_folder(path: Path, *, overwrite: bool) -> Iterator[Path]:
+def atomic_folder(path: Path, *, overwrite: bool, suffix: str = ".mlpackage") -> Iterator[Path]:
     """Gives a temporary folder beside `path` that takes its place when the block ends well.
 
     When the block fails, or is interrupted, the temporary folder goes and `path` is as it was.
 
     Args:
-        path: an `.mlpackage` to write.
+        path: the folder to write.
         overwrite: whether something may stand there already.
+        suffix: what its name has to end in.
 
     Raises:
-        SaveError: `path` is no `.mlpackage` name, exists, can not be written to, or the disk is full.
+        SaveError: `path` ends otherwise, exists, can not be written to, or the disk is full.
     """
-    check_output(path, overwrite=overwrite)
+    check_output(path, overwrite=overwrite, suffix=suffix)
     with _explained(path):
         work = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".partial", dir=path.parent))
         try:

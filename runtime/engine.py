@@ -56,7 +56,7 @@ class Engine:
         handover = _Handover(plan, options)
         model = model_of(graph, shapes, place=handover.place)
         # ONNX Runtime reads these arrays in place: they live as long as the session.
-        self._shared = handover.arrays
+        self._shared = handover.values
         try:
             self._session = handover.open(model)
         except Exception as error:  # ONNX Runtime's own exceptions have no common base but this
@@ -111,12 +111,12 @@ class _Handover:
     """Hands arrays to ONNX Runtime beside the model, which says that they lie in a file.
 
     Attributes:
-        arrays: what was handed over.
+        values: what was handed over; both the arrays and ONNX Runtime's records of them have to live on.
     """
 
     def __init__(self, plan: _Plan, options: Any) -> None:
         self._plan, self._options = plan, options
-        self.arrays: list[np.ndarray] = []
+        self.values: list[tuple[np.ndarray, Any]] = []
 
     def place(self, name: str, proto: onnx.TensorProto, constant: Constant) -> None:
         """Embeds a constant in the model, or hands it over and leaves a placeholder."""
@@ -126,8 +126,9 @@ class _Handover:
         from onnxruntime import OrtValue
 
         array = constant.load()
-        self._options.add_initializer(proto.name, OrtValue.ortvalue_from_numpy_with_onnx_type(array, proto.data_type))
-        self.arrays.append(array)
+        value = OrtValue.ortvalue_from_numpy_with_onnx_type(array, proto.data_type)
+        self._options.add_initializer(proto.name, value)
+        self.values.append((array, value))
         proto.data_location = onnx.TensorProto.EXTERNAL
         for key, text in (("location", _PLACEHOLDER), ("offset", "0"), ("length", str(array.nbytes))):
             proto.external_data.add(key=key, value=text)
@@ -137,11 +138,11 @@ class _Handover:
         from onnxruntime import InferenceSession
 
         providers = ["CPUExecutionProvider"]
-        if not self.arrays:
+        if not self.values:
             return InferenceSession(model.SerializeToString(), self._options, providers=providers)
         with tempfile.TemporaryDirectory(prefix="milopt-") as folder:
             path = Path(folder) / "model.onnx"
             path.write_bytes(model.SerializeToString())
             with path.with_name(_PLACEHOLDER).open("wb") as placeholder:
-                placeholder.truncate(max(array.nbytes for array in self.arrays))
+                placeholder.truncate(max(array.nbytes for array, _ in self.values))
             return InferenceSession(str(path), self._options, providers=providers)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
-from milopt.ir.pymil import Function, Program, available_target, mb
+from milopt.ir.pymil import Function, Program, available_target, dtype_of, mb, types
 from milopt.ir.targets import IOS15, Opset
+from milopt.runtime.op import shape_of
 from milopt.runtime.session import Session
 from milopt.runtime.types import Precision
 
@@ -53,3 +54,20 @@ def inferred(body: Callable[..., Any], opset: Opset = IOS15, **inputs: np.ndarra
     with Function({}, opset_version=available_target(opset)):
         outputs = body(**{name: mb.const(val=array, name=name) for name, array in inputs.items()})
     return [output.val for output in (outputs if isinstance(outputs, list | tuple) else [outputs])]
+
+
+def plausible_inputs(function: Any, *, seed: int = 0) -> dict[str, np.ndarray]:
+    """Arrays that a PyMIL function takes: normal floats, small whole numbers; 3 for each unknown size."""
+    generator = np.random.default_rng(seed)
+    return {
+        name: plausible(generator, [size or 3 for size in shape_of(var)], dtype_of(var).numpy)
+        for name, var in function.inputs.items()
+        if not types.is_state(var.sym_type)
+    }
+
+
+def plausible(generator: np.random.Generator, shape: Sequence[int], dtype: str) -> np.ndarray:
+    """An array of normal floats, or of the whole numbers 0 and 1, which are indices of most things."""
+    if np.dtype(dtype).kind == "f":
+        return generator.standard_normal(shape).astype(dtype)
+    return generator.integers(0, 2, shape).astype(dtype)

@@ -1,0 +1,124 @@
+"""`milopt run`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ..progress import counted, working
+
+if TYPE_CHECKING:
+    from ...runtime.samples import Samples
+    from ...runtime.session import Session
+
+
+@click.command
+@click.argument("model", type=click.Path(path_type=Path), required=False)
+@click.option(
+    "--data",
+    type=click.Path(path_type=Path),
+    help="An .npz with an array for each input, whose first axis counts the samples; or a folder of one .npz for "
+    "each sample, or of images.",
+)
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    help="The .npz to write, outputs stacked along a new first axis; a name without ending is a folder with one .npz "
+    "for each sample.",
+)
+@click.option("--function", help="The function to run; without it, the model's default.")
+@click.option(
+    "--precision",
+    type=click.Choice(["float32", "float16"]),
+    default="float32",
+    show_default=True,
+    help="float32 is the reference; float16 rounds every fp16 value as the device stores it.",
+)
+@click.option("--carry-state", is_flag=True, help="Each sample goes on with the state that the one before left.")
+@click.option("--threads", type=click.IntRange(min=1), help="Threads to compute with; without it, one for each core.")
+@click.option("--force", is_flag=True, help="Replace the output if it exists.")
+@click.option("--json", "as_json", is_flag=True, help="Print the summary of the outputs as JSON.")
+@click.option("--list-ops", is_flag=True, help="List the MIL ops that can be run, and do nothing else.")
+def run(
+    model: Path | None,
+    *,
+    data: Path | None,
+    output: Path | None,
+    carry_state: bool,
+    force: bool,
+    as_json: bool,
+    list_ops: bool,
+    **options: Any,
+) -> None:
+    """Run MODEL on samples, on any machine.
+
+    Images of a folder are scaled to the model's image input. A model with states starts each sample with zeros. What
+    each output was like is printed: its type, shapes, range, and how many elements are not finite.
+    """
+    if list_ops:
+        _list_ops()
+        return
+    if model is None or data is None:
+        raise click.UsageError("give a MODEL and --data" if model is None else "give --data: " + _takes(model, options))
+    from ...ir.model import load
+    from ...runtime.results import as_arrays, check_results, summary, write_results
+    from ...runtime.session import Session
+
+    if output is not None:
+        check_results(output, overwrite=force)
+    with working(f"opening {model.name}"):
+        session = Session(load(model), options.pop("function"), **options)
+        samples = _samples(session, data)
+    results = [as_arrays(outputs) for outputs in _run(session, samples, data, carry_state=carry_state)]
+    if output is not None:
+        write_results(output, results, overwrite=force)
+    rows = summary(results)
+    if as_json:
+        click.echo(json.dumps({"samples": len(results), "outputs": rows}, indent=2))
+    else:
+        from ..tables import show_outputs
+
+        show_outputs(rows, len(results))
+
+
+def _list_ops() -> None:
+    from ...runtime.registry import runnable_ops
+
+    click.echo("\n".join(runnable_ops()))
+
+
+def _takes(model: Path, options: dict[str, Any]) -> str:
+    from ...ir.model import load
+    from ...runtime.session import Session
+
+    inputs = Session(load(model), options["function"]).inputs
+    return "the model takes " + ", ".join(f"{each.name}: {each}" for each in inputs)
+
+
+def _samples(session: Session, data: Path) -> Samples:
+    from ...runtime.samples import read_samples
+
+    pictures = [each for each in session.inputs if each.kind == "image"]
+    if len(pictures) != 1 or len(session.inputs) != 1:
+        return read_samples(data)
+    (picture,) = pictures
+    height, width = (picture.shape or (None, None))[:2]
+    return read_samples(data, image=(picture.name, (width, height) if width and height else None))
+
+
+def _run(session: Session, samples: Samples, data: Path, *, carry_state: bool) -> Iterator[dict[str, Any]]:
+    from ...ir.errors import RunError
+
+    carried = session.make_state() if carry_state and session.states else None
+    for index, sample in enumerate(counted(samples, "running")):
+        state = carried or (session.make_state() if session.states else None)
+        try:
+            yield session.run(sample, state)
+        except RunError as error:
+            place = f"{data}, sample {index}" + (f", {error.where}" if error.where else "")
+            raise RunError(error.message, where=place, hint=error.hint) from error
