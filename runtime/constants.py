@@ -8,6 +8,8 @@ from typing import Any
 import attrs
 import numpy as np
 
+from ..ir.weight_files import release_pages
+
 
 @attrs.frozen(eq=False)
 class Constant:
@@ -36,8 +38,12 @@ class Constant:
 
     def load(self) -> np.ndarray:
         """The array, C-contiguous, of type `dtype`; a copy only where it has to be."""
+        stored = self.read()
         with np.errstate(over="ignore"):  # a double beyond the range of a float is infinite, as everywhere
-            return np.asarray(self.read(), dtype=self.dtype, order="C").reshape(self.shape)
+            array = np.asarray(stored, dtype=self.dtype, order="C")
+        if array is not stored:
+            release_pages(stored)
+        return array.reshape(self.shape)
 
     def as_type(self, dtype: Any) -> Constant:
         """The same values in another type."""

@@ -78,6 +78,10 @@ class LoweredFunction:
         return self.graph.names.get(port.tensor.name, port.tensor.name)
 
 
+# Values that have no type of their own in the graph: states, and the labels and probabilities of a classifier.
+_TYPED_BY_LOWERING = (mil_types.is_state, mil_types.is_str, mil_types.is_dict)
+
+
 class BlockLowering:
     """Lowers the ops of a function and of the blocks nested in it.
 
@@ -115,7 +119,8 @@ class BlockLowering:
 
     def bind(self, var: Any, tensor: Tensor) -> None:
         """Says which graph value a PyMIL value is; values are cast to the type that they should have."""
-        kind = tensor.dtype if mil_types.is_state(var.sym_type) else graph_dtype(dtype_of(var))
+        given = any(test(var.sym_type) for test in _TYPED_BY_LOWERING)
+        kind = tensor.dtype if given else graph_dtype(dtype_of(var))
         # A lowering may give the int64 of ONNX's shapes and indices where MIL has int32: it fits.
         tensor = self.graph.cast(tensor, kind, fits=tensor.dtype.kind in "iu")
         self._values[id(var)] = tensor
@@ -134,21 +139,20 @@ class BlockLowering:
         for statistic in self._observe[var.name]:
             made = statistic_of(self.graph, tensor, statistic)
             is_value = made is tensor
-            kind, shape = (dtype_of(var).name, shape_of(var)) if is_value else (made.dtype.name, ())
-            port = Port(f"{var.name}:{statistic}", made, kind, shape)
+            name = f"{var.name}:{statistic}"
+            port = _port(name, var, made) if is_value else Port(name, made, made.dtype.name, ())
             self.observed.append(Observed(var.name, str(statistic), port))
 
     def _constant(self, var: Any) -> Tensor:
         dtype = dtype_of(var)
-        kind = graph_dtype(dtype)
-        # Decoding is done in fp32; only what the device stores is rounded.
-        stored = HALF if dtype.name == "fp16" and self.precision == "float16" else kind
         self.graph.scope = var.name
 
         def read() -> np.ndarray:
-            return np.asarray(constant_of(var)).astype(stored, copy=False)
+            array = np.asarray(constant_of(var))
+            # Decoding is done in fp32; what the device stores is rounded.
+            return array.astype(HALF, copy=False) if dtype.name == "fp16" and self.precision == "float16" else array
 
-        return self.graph.constant(Constant(tuple(int(size) for size in var.shape), kind, read))
+        return self.graph.constant(Constant(tuple(int(size) for size in var.shape), graph_dtype(dtype), read))
 
     def _lower_operation(self, operation: Any) -> None:
         op = Op(operation, self)
@@ -240,6 +244,8 @@ def _name_ports(graph: Graph, outputs: Sequence[Port], new_states: Sequence[Port
 
 
 def _port(name: str, var: Any, tensor: Tensor) -> Port:
+    if mil_types.is_dict(var.sym_type):  # of a classifier, which gives its probabilities as they are
+        var = var.op.inputs["probabilities"]
     if isinstance(var, ListVar):
         return Port(name, tensor, dtype_of(var).name, ())
     return Port(name, tensor, dtype_of(var).name, shape_of(var))
