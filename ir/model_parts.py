@@ -90,14 +90,14 @@ def ml_programs(specification: Any, label: str = "") -> Iterator[tuple[str, Any]
     """The protobuf models in a specification that hold an ML program, with their labels; see `Stage`."""
     if specification.WhichOneof("Type") == "mlProgram":
         yield label, specification
-    for index, stage in enumerate(_pipeline_stages(specification)):
+    pipeline = pipeline_of(specification)
+    for index, stage in enumerate(pipeline.models if pipeline else ()):
         yield from ml_programs(stage, f"{label}/{index}" if label else str(index))
 
 
-def _pipeline_stages(specification: Any) -> Any:
+def pipeline_of(specification: Any) -> Any:
+    """The protobuf `Pipeline` of a model that is one; None of any other."""
     kind = specification.WhichOneof("Type")
     if kind == "pipeline":
-        return specification.pipeline.models
-    if kind in ("pipelineClassifier", "pipelineRegressor"):
-        return getattr(specification, kind).pipeline.models
-    return ()
+        return specification.pipeline
+    return getattr(specification, kind).pipeline if kind in ("pipelineClassifier", "pipelineRegressor") else None

@@ -20,6 +20,7 @@ DOORS_TO_COREMLTOOLS = {
     "ir.proto_writer",
     "passes.coremltools_passes",
     "passes.coremltools_registration",
+    "runtime.coremltools_bridge",
 }
 
 

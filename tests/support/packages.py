@@ -170,7 +170,9 @@ def image_output(folder: Path) -> Path:
     size = (1, 3, 20, 30)
     into = ct.ImageType(name="image", shape=size, color_layout=ct.colorlayout.RGB)
     out = ct.ImageType(name="brighter", color_layout=ct.colorlayout.RGB)
-    return package_of(PROGRAMS["image_to_image"](), folder, inputs=[into], outputs=[out])
+    program = PROGRAMS["image_to_image"]()
+    program.functions["main"].set_output_types([out])  # coremltools forgets the outputs of a PyMIL program
+    return package_of(program, folder, inputs=[into])
 
 
 @package
@@ -192,6 +194,12 @@ def default_value(folder: Path) -> Path:
     """An input that may be left out."""
     x = ct.TensorType(name="x", shape=(10, 40), default_value=np.ones((10, 40), np.float16))
     return package_of(PROGRAMS["linear"](), folder, inputs=[x])
+
+
+@package
+def scalar_output(folder: Path) -> Path:
+    """An output without an axis."""
+    return package_of(PROGRAMS["total"](), folder)
 
 
 @package

@@ -107,6 +107,12 @@ def two_functions() -> Program:
     return result
 
 
+@program(IOS15, x=fp32(6))
+def total(x: Any) -> Any:
+    """A sum over everything, without an axis left."""
+    return mb.reduce_sum(x=x, axes=[0], keep_dims=False, name="total")
+
+
 # --- control flow and lists
 
 
