@@ -3,11 +3,22 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 Item = TypeVar("Item")
+Given_co = TypeVar("Given_co", covariant=True)
+
+
+class Countable(Protocol[Given_co]):
+    """What can be counted and walked."""
+
+    def __len__(self) -> int:
+        """How many there are."""
+
+    def __iter__(self) -> Iterator[Given_co]:
+        """Each in order."""
 
 
 @contextmanager
@@ -22,11 +33,11 @@ def working(what: str) -> Iterator[None]:
         yield
 
 
-def counted(items: Collection[Item], what: str) -> Iterable[Item]:
+def counted(items: Countable[Item], what: str) -> Iterable[Item]:
     """The items; shows how many are done while they are walked, when stderr is a terminal."""
     if not sys.stderr.isatty():
         return items
     from rich.console import Console
     from rich.progress import track
 
-    return track(items, what, console=Console(stderr=True), transient=True)
+    return track(items, what, total=len(items), console=Console(stderr=True), transient=True)

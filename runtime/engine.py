@@ -49,6 +49,8 @@ class Engine:
         options.use_deterministic_compute = True
         # Ops run as early as they can, in our order: a reduction that is observed frees its tensor at once.
         options.execution_order = onnxruntime.ExecutionOrder.PRIORITY_BASED
+        # Convolutions between dequantized and quantized values would be computed in integers, with other results.
+        options.add_session_config_entry("session.disable_quant_qdq", "1")
         if plan.total >= UNPACKED_BYTES:
             options.add_session_config_entry("session.disable_prepacking", "1")
         if plan.shares_all:

@@ -86,6 +86,7 @@ class Graph:
         self._small: dict[tuple[str, tuple[int, ...], bytes], Tensor] = {}
         self._counter = itertools.count()
         self._taken: set[str] = set()
+        self._claimed: set[str] = set()
 
     @property
     def is_nested(self) -> bool:
@@ -126,6 +127,18 @@ class Graph:
         if tensor.name not in self.names and name not in self._taken:
             self._taken.add(name)
             self.names[tensor.name] = name
+
+    def claim(self, tensor: Tensor, name: str) -> Tensor:
+        """The value under a name that an output must have: itself, renamed, or a copy where it has to keep its name."""
+        is_own = tensor.name in self.main.made and tensor not in self.main.inputs and tensor.name not in self._claimed
+        if is_own and name not in self._taken:
+            self._taken.add(name)
+            self.names[tensor.name] = name
+        elif not is_own or self.names.get(tensor.name, tensor.name) != name:
+            tensor = self.op("Identity", tensor)
+            self.rename(tensor, name)
+        self._claimed.add(tensor.name)
+        return tensor
 
     # --- ops
 

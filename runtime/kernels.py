@@ -58,9 +58,15 @@ def signature(op_type: str) -> Signature:
     """The signature of an ONNX op in the opset that milopt writes."""
     schema = onnx.defs.get_schema(op_type, OPSET, "")
     last = schema.inputs[-1] if schema.inputs else None
+    # A variable for a single type, as of the outputs of Shape and Less, is that type.
+    single = {
+        each.type_param_str: each.allowed_type_strs[0]
+        for each in schema.type_constraints
+        if len(each.allowed_type_strs) == 1
+    }
     return Signature(
-        inputs=tuple(_spelled(each.type_str) for each in schema.inputs),
-        outputs=tuple(_spelled(each.type_str) for each in schema.outputs),
+        inputs=tuple(_spelled(single.get(each.type_str, each.type_str)) for each in schema.inputs),
+        outputs=tuple(_spelled(single.get(each.type_str, each.type_str)) for each in schema.outputs),
         is_variadic=last is not None and last.option == onnx.defs.OpSchema.FormalParameterOption.Variadic,
     )
 

@@ -198,13 +198,12 @@ def lower_function(
             inputs.append(_port(name, var, tensor))
     results = lowering.lower(function)
     graph.scope = "output"
-    results = [_own_name(graph, var.name, tensor) for var, tensor in zip(function.outputs, results, strict=True)]
-    new_states = [lowering.states[port.name] for port in states]
+    results = [graph.claim(tensor, var.name) for var, tensor in zip(function.outputs, results, strict=True)]
+    new_states = [graph.claim(lowering.states[port.name], f"{port.name}_out") for port in states]
     graph.finish([*results, *new_states, *(each.port.tensor for each in lowering.observed)])
     made = iter(graph.main.outputs)
     outputs = [_port(var.name, var, next(made)) for var in function.outputs]
     written = [attrs.evolve(port, tensor=next(made)) for port in states]
-    _name_ports(graph, outputs, written)
     return LoweredFunction(
         graph=graph,
         inputs=tuple(inputs),
@@ -229,18 +228,6 @@ def _observed(lowering: BlockLowering, observe: Mapping[str, Any], made: Iterato
         attrs.evolve(each, port=attrs.evolve(each.port, tensor=tensor))
         for each, tensor in zip(lowering.observed, made, strict=True)
     )
-
-
-def _own_name(graph: Graph, name: str, tensor: Tensor) -> Tensor:
-    """The tensor, or a copy of it when it goes by the name of another value already."""
-    return tensor if graph.names.get(tensor.name, name) == name else graph.op("Identity", tensor)
-
-
-def _name_ports(graph: Graph, outputs: Sequence[Port], new_states: Sequence[Port]) -> None:
-    for port in outputs:
-        graph.rename(port.tensor, port.name)
-    for port in new_states:
-        graph.rename(port.tensor, f"{port.name}_out")
 
 
 def _port(name: str, var: Any, tensor: Tensor) -> Port:

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from ..ir.errors import RunError
-from ..ir.pymil import dtype_of, is_symbolic
+from ..ir.pymil import ListVar, dtype_of, is_symbolic
 from ..ir.pymil import types as mil_types
 from .decoding import constant_of
 from .graph import Graph, Tensor
@@ -154,11 +154,14 @@ def shape_of(var: Any) -> Shape:
     """The shape of a PyMIL value; None for a dimension that is not known."""
     if mil_types.is_state(var.sym_type):
         return tuple(int(size) for size in var.shape)
-    return tuple(None if is_symbolic(size) else int(size) for size in var.shape)
+    # PyMIL gives topk with k = -1, which is all elements, a size of -1.
+    return tuple(None if is_symbolic(size) or size < 0 else int(size) for size in var.shape)
 
 
 def type_text(var: Any) -> str:
     """A value's type, such as `fp16[1, ?]`."""
+    if isinstance(var, ListVar):
+        return f"list of {dtype_of(var)}"
     if not hasattr(var, "shape") or not isinstance(var.shape, list | tuple):
         return str(getattr(var, "sym_type", var))
     sizes = ", ".join("?" if size is None else str(size) for size in shape_of(var))

@@ -115,10 +115,15 @@ def _run(session: Session, samples: Samples, data: Path, *, carry_state: bool) -
     from ...ir.errors import RunError
 
     carried = session.make_state() if carry_state and session.states else None
+    names = {feature.name for feature in session.inputs}
+    unused: set[str] = set()
     for index, sample in enumerate(counted(samples, "running")):
+        for name in sorted(sample.keys() - names - unused):
+            click.echo(f"note: {name!r} is no input of the model, and not used", err=True)
+            unused.add(name)
         state = carried or (session.make_state() if session.states else None)
         try:
-            yield session.run(sample, state)
+            yield session.run({name: value for name, value in sample.items() if name in names}, state)
         except RunError as error:
             place = f"{data}, sample {index}" + (f", {error.where}" if error.where else "")
             raise RunError(error.message, where=place, hint=error.hint) from error
