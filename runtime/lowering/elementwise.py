@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..graph import BOOL, FLOAT, Graph, Tensor
+from ..graph import Graph, Tensor
 from ..op import Op
 from ..registry import lowers
+
+_DOUBLE = np.dtype("float64")
 
 _UNARY = {
     "abs": "Abs",
@@ -36,13 +38,14 @@ _BINARY = {
     "greater_equal": "GreaterOrEqual",
     "less": "Less",
     "less_equal": "LessOrEqual",
-    "maximum": "Max",
-    "minimum": "Min",
+    "logical_and": "And",
+    "logical_or": "Or",
+    "logical_xor": "Xor",
     "mul": "Mul",
     "pow": "Pow",
     "sub": "Sub",
 }
-_LOGICAL = {"logical_and": "And", "logical_or": "Or", "logical_xor": "Xor"}
+_CHOICE = {"maximum": "Max", "minimum": "Min"}
 
 
 @lowers(*_UNARY)
@@ -57,10 +60,10 @@ def binary(g: Graph, op: Op) -> Tensor:
     return g.op(_BINARY[op.type], op["x"], op["y"])
 
 
-@lowers(*_LOGICAL)
-def logical(g: Graph, op: Op) -> Tensor:
-    """One ONNX op of the same meaning, over truth values."""
-    return g.op(_LOGICAL[op.type], g.cast(op["x"], BOOL), g.cast(op["y"], BOOL))
+@lowers(*_CHOICE, moves=True)
+def choice(g: Graph, op: Op) -> Tensor:
+    """One of both operands; what is no number wins."""
+    return g.op(_CHOICE[op.type], op["x"], op["y"])
 
 
 @lowers("not_equal")
@@ -71,84 +74,93 @@ def not_equal(g: Graph, op: Op) -> Tensor:
 
 @lowers("real_div")
 def real_div(g: Graph, op: Op) -> Tensor:
-    """Of integers, the quotient is computed in floats and truncated."""
-    if op.dtype("x").kind == "f":
-        return g.op("Div", op["x"], op["y"])
-    quotient = g.op("Div", g.cast(op["x"], FLOAT), g.cast(op["y"], FLOAT))
-    return g.cast(quotient, op.output_dtype)
+    """The quotient; that of integers is truncated."""
+    return g.op("Div", *_operands(g, op))
 
 
 @lowers("floor_div")
 def floor_div(g: Graph, op: Op) -> Tensor:
-    """Rounds towards minus infinity, of integers too: through doubles, which hold every int32 quotient exactly."""
-    if op.dtype("x").kind == "f":
-        return g.op("Floor", g.op("Div", op["x"], op["y"]))
-    wide = [g.cast(op[name], "float64") for name in ("x", "y")]
-    return g.cast(g.op("Floor", g.op("Div", *wide)), op.output_dtype)
+    """The quotient rounded towards minus infinity, of integers too."""
+    return g.op("Floor", g.op("Div", *_operands(g, op)))
 
 
 @lowers("mod")
 def mod(g: Graph, op: Op) -> Tensor:
-    """The remainder has the divisor's sign; ONNX's Mod has that for integers only."""
-    x, y = op["x"], op["y"]
-    if op.dtype("x").kind in "iu":
-        return g.op("Mod", x, y)
-    return g.op("Sub", x, g.op("Mul", g.op("Floor", g.op("Div", x, y)), y))
+    """C's remainder, which is exact, moved by y where it has not the sign of y."""
+    x, y = _operands(g, op)
+    remainder = g.op("Mod", x, y, fmod=1)
+    is_off = g.op("Less", g.op("Mul", g.op("Sign", remainder), y), 0)
+    return g.op("Where", is_off, g.op("Add", remainder, y), remainder)
+
+
+def _operands(g: Graph, op: Op) -> tuple[Tensor, Tensor]:
+    """Both operands of a division; integers as doubles.
+
+    A double holds every quotient of int32 well enough to truncate or floor it right, and a division by zero, which
+    ends the process in some of ONNX Runtime's kernels for integers, gives some number.
+    """
+    if op.dtype("x").kind == "f":
+        return op["x"], op["y"]
+    return g.cast(op["x"], _DOUBLE), g.cast(op["y"], _DOUBLE)
 
 
 @lowers("exp2")
 def exp2(g: Graph, op: Op) -> Tensor:
-    """Two to the power of x."""
+    """A power of two, exact where x is whole."""
     return g.op("Pow", g.constant(2, op.dtype("x")), op["x"])
 
 
 @lowers("square")
 def square(g: Graph, op: Op) -> Tensor:
-    """X times x."""
-    return g.op("Mul", op["x"], op["x"])
+    """A power, which ONNX Runtime multiplies out, and looks for in normalizations."""
+    return g.op("Pow", op["x"], g.constant(2, op.dtype("x")))
 
 
 @lowers("log")
 def log(g: Graph, op: Op) -> Tensor:
     """The natural logarithm of x + epsilon."""
-    return g.op("Log", g.op("Add", op["x"], np.asarray(op.number("epsilon", 1e-45), op.dtype("x"))))
+    return g.op("Log", _shifted(g, op))
 
 
 @lowers("rsqrt")
 def rsqrt(g: Graph, op: Op) -> Tensor:
-    """One over the square root of x + epsilon."""
-    shifted = g.op("Add", op["x"], np.asarray(op.number("epsilon", 1e-12), op.dtype("x")))
-    return g.op("Reciprocal", g.op("Sqrt", shifted))
+    """One over the square root of x + epsilon; as a division ONNX Runtime finds it in normalizations."""
+    return g.op("Div", 1, g.op("Sqrt", _shifted(g, op)))
 
 
 @lowers("inverse")
 def inverse(g: Graph, op: Op) -> Tensor:
     """One over x + epsilon."""
-    return g.op("Reciprocal", g.op("Add", op["x"], np.asarray(op.number("epsilon", 1e-4), op.dtype("x"))))
+    return g.op("Reciprocal", _shifted(g, op))
 
 
-@lowers("threshold")
+def _shifted(g: Graph, op: Op) -> Tensor:
+    """`x + epsilon`; half precision has no number as small as most default epsilons, which are 0 there."""
+    epsilon = op.number("epsilon")
+    return g.op("Add", op["x"], epsilon) if epsilon else op["x"]
+
+
+@lowers("threshold", moves=True)
 def threshold(g: Graph, op: Op) -> Tensor:
     """The larger of x and alpha."""
-    return g.op("Max", op["x"], np.asarray(op.const("alpha"), op.dtype("x")))
+    return g.op("Clip", op["x"], op.number("alpha"))
 
 
-@lowers("clip")
+@lowers("clip", moves=True)
 def clip(g: Graph, op: Op) -> Tensor:
-    """X within [alpha, beta]."""
-    kind = op.dtype("x")
-    return g.op("Clip", op["x"], np.asarray(op.const("alpha"), kind), np.asarray(op.const("beta"), kind))
+    """The nearest number in [alpha, beta]; beta where that is empty."""
+    return g.op("Clip", op["x"], op.number("alpha"), op.number("beta"))
 
 
 @lowers("select", moves=True)
 def select(g: Graph, op: Op) -> Tensor:
     """A where cond is true, else b."""
-    return g.op("Where", g.cast(op["cond"], BOOL), op["a"], op["b"])
+    return g.op("Where", op["cond"], op["a"], op["b"])
 
 
 @lowers("cast")
 def cast(g: Graph, op: Op) -> Tensor:
-    """Floats become integers by truncation; anything but zero is true."""
+    """Floats become integers by truncation, integers wrap; anything but zero is true."""
     return g.cast(op["x"], op.output_dtype)
 
 

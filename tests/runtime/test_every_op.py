@@ -34,5 +34,3 @@ def test_the_registry_has_the_ops_that_are_meant() -> None:
 def test_every_op_runs_and_is_tested(op_type: str) -> None:
     assert op_type in runnable_ops()
     assert op_type in ops_in_tests()
-
-
