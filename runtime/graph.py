@@ -98,6 +98,7 @@ class Graph:
     def input(self, name: str, dtype: Any) -> Tensor:
         """A new input of the whole graph."""
         tensor = Tensor(self._unique(name), np.dtype(dtype))
+        self.names[tensor.name] = tensor.name  # it keeps its name
         self.main.inputs.append(tensor)
         self.main.made.add(tensor.name)
         return tensor
