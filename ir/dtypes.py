@@ -123,9 +123,18 @@ def pack_bits(values: np.ndarray, dtype: DType) -> np.ndarray:
 
 def unpack_bits(payload: np.ndarray, dtype: DType, elements: int) -> np.ndarray:
     """The inverse of `pack_bits`: `elements` items of `dtype.numpy`, shape (elements,)."""
-    bits = np.unpackbits(payload, count=elements * dtype.bits, bitorder="little").reshape(elements, dtype.bits)
-    raw = np.packbits(bits, axis=1, bitorder="little").reshape(elements)
-    if dtype.name.startswith("int"):
-        shift = 8 - dtype.bits
-        return (raw << shift).view(np.int8) >> shift
-    return raw
+    groups = -(-elements // 8)  # of eight elements, which take as many bytes as an element has bits
+    filled = np.zeros(groups * dtype.bits, np.uint8)
+    filled[: len(payload)] = payload[: len(filled)]
+    padded = np.zeros((groups, 8), np.uint8)
+    padded[:, : dtype.bits] = filled.reshape(groups, dtype.bits)
+    words = padded.reshape(-1).view("<u8")
+    raw = np.empty(elements, np.uint8)
+    for place in range(8):
+        every_eighth = raw[place::8]
+        every_eighth[:] = words[: len(every_eighth)] >> np.uint64(place * dtype.bits)
+    if not dtype.name.startswith("int"):
+        return np.bitwise_and(raw, (1 << dtype.bits) - 1, out=raw)
+    shift = 8 - dtype.bits
+    signed = np.left_shift(raw, shift, out=raw).view(np.int8)
+    return np.right_shift(signed, shift, out=signed)

@@ -34,7 +34,7 @@ from coremltools.converters.mil.mil.block import curr_block
 from coremltools.converters.mil.mil.ops.helper import _get_version_of_op
 from coremltools.converters.mil.mil.ops.registry import SSAOpRegistry
 from coremltools.converters.mil.mil.passes.graph_pass import AbstractGraphPass
-from coremltools.converters.mil.mil.program import StateTensorPlaceholder, get_new_symbol
+from coremltools.converters.mil.mil.program import StateTensorPlaceholder, get_new_symbol, get_new_variadic_symbol
 from coremltools.converters.mil.mil.scope import ScopeInfo, ScopeSource
 from coremltools.converters.mil.mil.types.symbolic import is_symbolic
 
@@ -156,9 +156,7 @@ def value_type_from_proto(value_type: Any) -> Any:
 def _dimension(dimension: Any) -> Any:
     if dimension.WhichOneof("dimension") == "constant":
         return dimension.constant.size
-    if dimension.unknown.variadic:
-        raise ProgramError("variadic dimensions are not supported")
-    return get_new_symbol()
+    return get_new_variadic_symbol() if dimension.unknown.variadic else get_new_symbol()
 
 
 def new_operation(cls: Any, *, name: str, inputs: dict[str, Any], before: Any = None) -> Any:

@@ -86,7 +86,7 @@ class Proxy:
     def predict(self, data: Mapping[str, Any], state: StateProxy | None = None) -> dict[str, Any]:
         """The outputs; arrays of fp16 come as fp32, as from Core ML's binding."""
         started = time.perf_counter_ns()
-        with _raised():
+        with _raised("Unable to compute the prediction using ML Program: "):
             outputs = self._session.run(data, None if state is None else state.state)
         self._predict_duration = time.perf_counter_ns() - started
         return {name: _bound(value) for name, value in outputs.items()}
@@ -225,12 +225,12 @@ def _macos_version() -> tuple[int, ...]:
 
 
 @contextmanager
-def _raised() -> Iterator[None]:
-    """Our errors, as coremltools expects them."""
+def _raised(beginning: str = "") -> Iterator[None]:
+    """Our errors, as coremltools expects them; what Core ML's message begins with is looked for by those who use it."""
     try:
         yield
     except MiloptError as error:
-        raise PredictionError(error.message, where=error.where, hint=error.hint) from error
+        raise PredictionError(beginning + error.message, where=error.where, hint=error.hint) from error
 
 
 def _package_at(path: Path) -> Path:

@@ -228,3 +228,9 @@ def variadic(x: Any) -> Any:
     joined = mb.concat(values=[right, left, right], axis=1, name="joined")
     values, indices = mb.topk(x=joined, k=3, axis=1, name="topk")
     return values, indices, mb.identity(x=x, name="same")
+
+
+@program(IOS15, shape=int32(None))
+def unknown_rank(shape: Any) -> Any:
+    """A shape of unknown length, so that the output's rank is unknown."""
+    return mb.fill(shape=shape, value=np.float32(3), name="filled")
