@@ -1,10 +1,11 @@
-"""The jobs of the benchmarks, each in a process of its own: building a model, and quantizing it.
+"""The jobs of the benchmarks, each in a process of its own: building a model, quantizing it, and running it.
 
 The process that measures builds and imports nothing large itself: it has to stay small, see `run_job`.
 """
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
@@ -42,6 +43,22 @@ linear_quantize_weights(model, config).save(result)
 
 TOOLS = tuple(_QUANTIZE)
 
+# A `dense` package: load, open and run; prints the seconds that opening and running took, as JSON.
+_RUN = """
+import json, sys, time
+import numpy as np
+import milopt
+from milopt.runtime.session import Session
+started = time.perf_counter()
+session = Session(milopt.load(sys.argv[1]))
+opened = time.perf_counter()
+outputs = session.run({"tokens": np.zeros((1, 16), np.int32)})
+ended = time.perf_counter()
+assert all(np.isfinite(output).all() for output in outputs.values())
+print(json.dumps({"open_seconds": opened - started, "run_seconds": ended - opened}))
+"""
+_IMPORT_RUNTIME = "import numpy, milopt, coremltools, onnxruntime"
+
 
 def build(name: str, package: Path, target: str, **options: int) -> int:
     """Writes a model of `architectures.BUILDERS` and returns its number of parameters."""
@@ -60,6 +77,17 @@ def quantize(tool: str, source: Path, target: str) -> Usage:
     result = result_of(tool, source)
     shutil.rmtree(result, ignore_errors=True)
     return run_job(tool, _QUANTIZE[tool], str(source), str(result), target, folder=source.parent)
+
+
+def run_dense(package: Path) -> tuple[Usage, dict[str, float]]:
+    """Opens a `dense` package with milopt and runs it once; also gives the seconds that each took."""
+    usage = run_job("running", _RUN, str(package), folder=package.parent)
+    return usage, json.loads(usage.stdout.splitlines()[-1])
+
+
+def import_runtime(folder: Path) -> Usage:
+    """A process that only imports what running needs."""
+    return run_job("importing", _IMPORT_RUNTIME, folder=folder)
 
 
 def result_of(tool: str, source: Path) -> Path:

@@ -226,11 +226,11 @@ def _macos_version() -> tuple[int, ...]:
 
 @contextmanager
 def _raised(beginning: str = "") -> Iterator[None]:
-    """Our errors, as coremltools expects them; what Core ML's message begins with is looked for by those who use it."""
+    """Our errors, as coremltools expects them; its users look for the words that Core ML's own messages begin with."""
     try:
         yield
     except MiloptError as error:
-        raise PredictionError(beginning + error.message, where=error.where, hint=error.hint) from error
+        raise PredictionError(f"{beginning}{error}") from error
 
 
 def _package_at(path: Path) -> Path:

@@ -11,22 +11,29 @@ from typing import Any
 
 import numpy as np
 
+from ..ir.dtypes import dtype_named, unpack_bits
 from ..ir.errors import RunError
 from ..ir.pymil import Value
+
+_STRETCH = 1 << 16
 
 _Decoder = Callable[[Any], "tuple[np.ndarray, ...]"]
 
 
 def is_constant(var: Any) -> bool:
     """Whether a value is a constant, or decoded from constants."""
-    return var.op is not None and (var.op.op_type == "const" or var.op.op_type in _DECODERS)
+    return _is_decoded(var.op) or (var.op is not None and var.op.op_type == "const")
 
 
 def constant_of(var: Any) -> Value | None:
     """The value of a constant or of a `constexpr_*` op's output, or what PyMIL inferred; None where it is unknown."""
-    if var.op is not None and var.op.op_type in _DECODERS:
+    if _is_decoded(var.op):
         return decode(var.op)[var.op.outputs.index(var)]
     return var.val
+
+
+def _is_decoded(operation: Any) -> bool:
+    return operation is not None and operation.op_type in _DECODERS
 
 
 def decode(operation: Any) -> tuple[np.ndarray, ...]:
@@ -49,6 +56,18 @@ def _optional(operation: Any, parameter: str) -> np.ndarray | None:
     return None if operation.inputs.get(parameter) is None else _array(operation, parameter)
 
 
+def _arrays(operation: Any, *parameters: str) -> list[np.ndarray]:
+    """Several inputs; a `constexpr_*` op that gives more than one of them is decoded once."""
+    sources = {id(op): op for op in (operation.inputs[name].op for name in parameters) if _is_decoded(op)}
+    decoded = {key: decode(op) for key, op in sources.items()}
+    found = []
+    for name in parameters:
+        var = operation.inputs[name]
+        outputs = decoded.get(id(var.op))
+        found.append(_array(operation, name) if outputs is None else outputs[var.op.outputs.index(var)])
+    return found
+
+
 def _affine_dequantize(operation: Any) -> tuple[np.ndarray, ...]:
     """`scale * (data - zero_point)`, with vectors of both along `axis`."""
     data = _array(operation, "quantized_data")
@@ -56,8 +75,10 @@ def _affine_dequantize(operation: Any) -> tuple[np.ndarray, ...]:
     shape = [1] * data.ndim
     shape[axis] = -1
     scale, zero_point = (_array(operation, name).astype(np.float32) for name in ("scale", "zero_point"))
-    scale, zero_point = (each.reshape(shape) if each.ndim else each for each in (scale, zero_point))
-    return (scale * (data.astype(np.float32) - zero_point),)
+    values = data.astype(np.float32)
+    values -= zero_point.reshape(shape) if zero_point.ndim else zero_point
+    values *= scale.reshape(shape) if scale.ndim else scale
+    return (values,)
 
 
 def _blockwise(data: np.ndarray, scale: np.ndarray, offset: np.ndarray | None) -> np.ndarray:
@@ -79,10 +100,9 @@ def _blockwise_shift_scale(operation: Any) -> tuple[np.ndarray, ...]:
 
 
 def _sparse_blockwise_shift_scale(operation: Any) -> tuple[np.ndarray, ...]:
-    mask = _array(operation, "data_mask")
-    data = _scattered(_array(operation, "nonzero_data"), mask)
-    dense = _blockwise(data, _array(operation, "scale"), _optional(operation, "offset"))
-    return mask, dense[mask != 0]
+    mask, nonzero = _arrays(operation, "data_mask", "nonzero_data")
+    dense = _blockwise(_scattered(nonzero, mask), _array(operation, "scale"), _optional(operation, "offset"))
+    return mask, dense[mask.astype(bool)]
 
 
 def _cast(operation: Any) -> tuple[np.ndarray, ...]:
@@ -92,55 +112,61 @@ def _cast(operation: Any) -> tuple[np.ndarray, ...]:
 def _scattered(nonzero: np.ndarray, mask: np.ndarray) -> np.ndarray:
     """The nonzero elements, in order, where the mask is set."""
     dense = np.zeros(mask.shape, nonzero.dtype)
-    dense[mask != 0] = nonzero
+    dense[mask.astype(bool)] = nonzero
     return dense
 
 
 def _sparse_to_dense(operation: Any) -> tuple[np.ndarray, ...]:
-    mask = _array(operation, "mask")
+    nonzero, mask = _arrays(operation, "nonzero_data", "mask")
     if "shape" in operation.inputs:  # iOS16: eight elements a byte, the first in the lowest bit
         shape = [int(size) for size in _array(operation, "shape")]
         mask = np.unpackbits(mask, count=int(np.prod(shape)), bitorder="little").reshape(shape)
-    return (_scattered(_array(operation, "nonzero_data"), mask),)
+    return (_scattered(nonzero, mask),)
 
 
 def _lut_to_dense(operation: Any) -> tuple[np.ndarray, ...]:
     lut, indices = _array(operation, "lut"), _array(operation, "indices")
     if "shape" in operation.inputs:  # iOS16: one table, packed indices
         shape = [int(size) for size in _array(operation, "shape")]
-        bits = lut.size.bit_length() - 1
-        count = int(np.prod(shape))
-        planes = np.unpackbits(indices, count=count * bits, bitorder="little").reshape(count, bits)
-        return (lut[np.packbits(planes, axis=1, bitorder="little")[:, 0]].reshape(shape),)
-    axis = _optional(operation, "vector_axis")
-    return (_looked_up(indices, lut, None if axis is None else int(axis)),)
+        packed = dtype_named(f"uint{lut.size.bit_length() - 1}")
+        return (_taken(lut, unpack_bits(indices, packed, int(np.prod(shape)))).reshape(shape),)
+    return (_looked_up(indices, lut, _vector_axis(operation)),)
 
 
 def _lut_to_sparse(operation: Any) -> tuple[np.ndarray, ...]:
-    mask, lut = _array(operation, "indices_mask"), _array(operation, "lut")
-    indices = _scattered(_array(operation, "indices_nonzero_data"), mask)
+    mask, nonzero = _arrays(operation, "indices_mask", "indices_nonzero_data")
+    lut, axis = _array(operation, "lut"), _vector_axis(operation)
+    dense = _looked_up(_scattered(nonzero, mask), lut, axis)
+    mask = np.repeat(mask, lut.shape[-1], axis)
+    return mask, dense[mask.astype(bool)]
+
+
+def _vector_axis(operation: Any) -> int:
+    """The axis along which entries of several elements lie; any will do for those of one."""
     axis = _optional(operation, "vector_axis")
-    dense = _looked_up(indices, lut, None if axis is None else int(axis))
-    if axis is not None:
-        mask = np.repeat(mask, lut.shape[-1], axis=int(axis))
-    return mask, dense[mask != 0]
+    return -1 if axis is None else int(axis)
 
 
-def _looked_up(indices: np.ndarray, lut: np.ndarray, vector_axis: int | None) -> np.ndarray:
+def _looked_up(indices: np.ndarray, lut: np.ndarray, vector_axis: int) -> np.ndarray:
     """Table entries for indices; `lut` has a table of shape (entries, vector size) for each block of indices."""
     counts, vector = lut.shape[:-2], lut.shape[-1]
-    blocks = [size // count for size, count in zip(indices.shape, counts, strict=True)]
-    table = np.zeros((1,) * indices.ndim, np.int64)
-    for axis, (count, block) in enumerate(zip(counts, blocks, strict=True)):
-        along = np.arange(indices.shape[axis]) // block
-        table = table * count + along.reshape([-1 if each == axis else 1 for each in range(indices.ndim)])
-    entries = lut.reshape(-1, *lut.shape[-2:])[table, indices.astype(np.intp)]
-    if vector_axis is None or vector == 1:
-        return entries[..., 0]
     axis = vector_axis % indices.ndim
-    shape = list(indices.shape)
-    shape[axis] *= vector
-    return np.moveaxis(entries, -1, axis + 1).reshape(shape)
+    result = np.empty((*indices.shape[: axis + 1], vector, *indices.shape[axis + 1 :]), lut.dtype)
+    entries = np.moveaxis(result, axis + 1, -1)  # a view with the vector of each index in the last axis
+    sizes = [size // count for size, count in zip(indices.shape, counts, strict=True)]
+    for block in np.ndindex(*counts):
+        place = tuple(slice(at * size, (at + 1) * size) for at, size in zip(block, sizes, strict=True))
+        entries[place] = _taken(lut[block], indices[place])
+    return result.reshape([size * vector if each == axis else size for each, size in enumerate(indices.shape)])
+
+
+def _taken(table: np.ndarray, indices: np.ndarray) -> np.ndarray:
+    """`table[indices]`, a stretch at a time, because numpy makes eight bytes of each index."""
+    flat = indices.reshape(-1)
+    result = np.empty((flat.size, *table.shape[1:]), table.dtype)
+    for start in range(0, flat.size, _STRETCH):
+        result[start : start + _STRETCH] = table[flat[start : start + _STRETCH]]
+    return result.reshape(*indices.shape, *table.shape[1:])
 
 
 _DECODERS: dict[str, _Decoder] = {

@@ -56,9 +56,17 @@ def lowering_of(operation: Any) -> Lowering:
         raise RunError(
             f"can not run {op_type!r}: the runtime has no lowering for it",
             where=f"op {operation.name!r}",
-            hint=did_you_mean(op_type, known),
+            hint=_way_around(op_type) or did_you_mean(op_type, known),
         )
     return known[op_type]
+
+
+def _way_around(op_type: str) -> str | None:
+    """What to do about an op that only programs have that are not converted to the end."""
+    if op_type == "_const_symbolic":
+        return "it holds a symbol of PyMIL's instead of a value; compute the value with the op shape"
+    is_complex = op_type == "complex" or op_type.startswith("complex_")
+    return "run the pass common::lower_complex_dialect_ops on the program first" if is_complex else None
 
 
 def only_moves(op_type: str) -> bool:

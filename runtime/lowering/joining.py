@@ -56,7 +56,7 @@ def tile(g: Graph, op: Op) -> Tensor:
     return op["x"] if set(times) <= {1} else g.op("Tile", op["x"], times)
 
 
-@lowers("pad")
+@lowers("pad", moves=True)
 def pad(g: Graph, op: Op) -> Tensor:
     """MIL has pairs of before and after for the last axes, ONNX all befores and then all afters."""
     mode = op.text("mode", "constant")

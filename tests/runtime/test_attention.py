@@ -13,12 +13,20 @@ def floats(*shape: int) -> np.ndarray:
     return np.random.default_rng(shape).standard_normal(shape).astype(np.float32)
 
 
-def attention(query: Any, key: Any, value: Any, mask: Any = None) -> Any:
+def close(given: np.ndarray, expected: np.ndarray) -> None:
+    assert given.shape == expected.shape
+    np.testing.assert_allclose(given, expected, rtol=1e-4, atol=1e-5)
+
+
+def attention(query: Any, key: Any, value: Any) -> Any:
+    return mb.scaled_dot_product_attention(query=query, key=key, value=value)
+
+
+def masked_attention(query: Any, key: Any, value: Any, mask: Any) -> Any:
     return mb.scaled_dot_product_attention(query=query, key=key, value=value, attn_mask=mask)
 
 
 MASKS = {
-    "none": None,
     "forbidding": np.random.default_rng(0).random((4, 6)) < 0.7,
     "of keys": np.array([[True, False, True, True, False, True]]),
     "added": floats(3, 4, 6),
@@ -31,27 +39,18 @@ MASKS = {
 @pytest.mark.parametrize("symbolic", [False, True])
 def test_queries_find_their_keys(mask: str, batch: tuple[int, ...], *, symbolic: bool) -> None:
     inputs = {"query": floats(*batch, 4, 5), "key": floats(*batch, 6, 5), "value": floats(*batch, 6, 7)}
-    if MASKS[mask] is not None:
-        inputs["mask"] = MASKS[mask]
 
-    (y,) = run(attention, IOS18, symbolic=symbolic, **inputs)
+    plain = run(attention, IOS18, symbolic=symbolic, **inputs)[0]
+    masked = run(masked_attention, IOS18, symbolic=symbolic, **inputs, mask=MASKS[mask])[0]
 
-    (expected,) = inferred(attention, IOS18, **inputs)
-    assert y.shape == (*batch, 4, 7)
-    np.testing.assert_allclose(y, expected, rtol=1e-4, atol=1e-5)
+    close(plain, inferred(attention, IOS18, **inputs)[0])
+    close(masked, inferred(masked_attention, IOS18, **inputs, mask=MASKS[mask])[0])
 
 
-def test_a_forbidden_key_is_never_found() -> None:
-    query, key, value = np.zeros((1, 1, 2), "f"), np.zeros((1, 3, 2), "f"), np.float32([[[1], [2], [np.nan]]])
+def test_a_forbidden_key_has_no_weight_at_all() -> None:
+    query, key, value = np.float32([[[1, 0]]]), np.float32([[[1, 0], [900, 0]]]), np.float32([[[1], [2]]])
 
-    (y,) = run(
-        attention,
-        IOS18,
-        query=query,
-        key=key,
-        value=value[:, :2].repeat(2, 1)[:, :3],
-        mask=np.array([[True, False, False]]),
-    )
+    (y,) = run(masked_attention, IOS18, query=query, key=key, value=value, mask=np.array([[True, False]]))
 
     np.testing.assert_array_equal(y, [[[1]]])
 

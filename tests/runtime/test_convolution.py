@@ -114,6 +114,14 @@ def test_padding_of_more_than_the_kernel() -> None:
     close(y, convolved(x, weight, [(3, 4)], [1]))
 
 
+def test_negative_padding_crops() -> None:
+    x, weight = floats(1, 2, 5), floats(3, 2, 2)
+
+    (y,) = run(lambda x: mb.conv(x=x, weight=weight, pad_type="custom", pad=[-1, 1]), x=x)
+
+    close(y, convolved(x[..., 1:], weight, [(0, 1)], [1]))
+
+
 def test_pad_without_custom_padding_is_idle() -> None:
     x, weight = floats(1, 2, 5), floats(3, 2, 2)
 
@@ -246,15 +254,19 @@ def test_rounding_to_half_follows_the_sum() -> None:
     np.testing.assert_allclose(y, exact.astype(np.float16), rtol=1e-3, atol=1e-6)
 
 
-def test_a_convolution_with_bias_is_one_op() -> None:
-    weight, bias = floats(3, 2, 3, 3), floats(3)
+@pytest.mark.parametrize(
+    ("kernel", "symbolic", "padding"),
+    [(3, False, ("pads", [0, 1, 1, 1])), (3, True, ("auto_pad", "SAME_UPPER")), (1, True, ("pads", [0, 0, 0, 0]))],
+)
+def test_a_convolution_is_one_op(kernel: int, padding: tuple[str, Any], *, symbolic: bool) -> None:
+    weight, bias = floats(3, 2, kernel, kernel), floats(3)
 
     def body(x: Any) -> Any:
         return mb.conv(x=x, weight=weight, bias=bias, pad_type="same", strides=[2, 2])
 
-    program = program_of(body, IOS15, {"x": floats(1, 2, 6, 5)}, symbolic=False)
+    program = program_of(body, IOS15, {"x": floats(1, 2, 6, 5)}, symbolic=symbolic)
 
     (node,) = lower_function(program.functions["main"]).graph.main.nodes
 
     assert (node.op_type, len(node.inputs)) == ("Conv", 3)
-    assert node.attributes["pads"] == [0, 1, 1, 1]
+    assert padding in node.attributes.items()

@@ -45,17 +45,18 @@ def close(actual: np.ndarray, expected: np.ndarray) -> None:
 
 
 @pytest.mark.parametrize("symbolic", [False, True])
-@pytest.mark.parametrize("target", [(8, 10), (1, 7), (7, 1), (1, 1), (4, 5), (3, 13)])
 @pytest.mark.parametrize("mode", MODES)
-def test_resize_bilinear_samples_the_points_of_its_mode(mode: str, target: tuple[int, int], *, symbolic: bool) -> None:
-    height, width = target
+def test_resize_bilinear_samples_the_points_of_its_mode(mode: str, *, symbolic: bool) -> None:
+    targets = [(8, 10), (1, 7), (7, 1), (1, 1), (4, 5), (3, 13)]
 
-    def body(x: Any) -> Any:
-        return mb.resize_bilinear(x=x, target_size_height=height, target_size_width=width, sampling_mode=mode)
+    def body(x: Any) -> list[Any]:
+        return [
+            mb.resize_bilinear(x=x, target_size_height=height, target_size_width=width, sampling_mode=mode)
+            for height, width in targets
+        ]
 
-    (y,) = run(body, symbolic=symbolic, x=X)
-
-    close(y, interpolated(X, mode, {2: height, 3: width}))
+    for y, (height, width) in zip(run(body, symbolic=symbolic, x=X), targets, strict=True):
+        close(y, interpolated(X, mode, {2: height, 3: width}))
 
 
 @pytest.mark.parametrize("shape", [(4, 5), (3, 4, 5), (2, 3, 2, 4, 5), (1, 1), (3, 1, 1)])
@@ -71,15 +72,24 @@ def test_resize_of_any_rank(shape: tuple[int, ...], *, symbolic: bool) -> None:
     close(y, interpolated(x, "UNALIGN_CORNERS", {-2: 6, -1: 7}))
 
 
-@pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("target", [[3, 9], [1, 0], [0, 5], [1, 1]])
-def test_resize_to_sizes_that_are_inputs(mode: str, target: list[int]) -> None:
-    def body(x: Any, shape: Any) -> Any:
-        return mb.resize(x=x, shape=shape, resized_dims=np.uint32(2), sampling_mode=mode)
+def test_resize_to_sizes_that_are_inputs(target: list[int]) -> None:
+    def body(x: Any, shape: Any) -> list[Any]:
+        return [mb.resize(x=x, shape=shape, resized_dims=np.uint32(2), sampling_mode=mode) for mode in MODES]
 
-    (y,) = run(body, IOS17, symbolic=True, x=X, shape=np.int32([9, *target]))
+    results = run(body, IOS17, symbolic=True, x=X, shape=np.int32([9, *target]))
 
-    close(y, interpolated(X, mode, {2: target[0] or 4, 3: target[1] or 5}))
+    for y, mode in zip(results, MODES, strict=True):
+        close(y, interpolated(X, mode, {2: target[0] or 4, 3: target[1] or 5}))
+
+
+@pytest.mark.parametrize("symbolic", [False, True])
+def test_a_size_of_zero_keeps_what_is_there(*, symbolic: bool) -> None:
+    def body(x: Any) -> list[Any]:
+        return [mb.resize(x=x, shape=[0, 8], resized_dims=np.uint32(2), sampling_mode=mode) for mode in MODES]
+
+    for y, mode in zip(run(body, IOS17, symbolic=symbolic, x=X), MODES, strict=True):
+        close(y, interpolated(X, mode, {2: 4, 3: 8}))
 
 
 @pytest.mark.parametrize("dims", [1, 3, 4])
@@ -96,24 +106,19 @@ def test_resize_of_other_than_two_axes(dims: int) -> None:
 
 @pytest.mark.parametrize("symbolic", [False, True])
 @pytest.mark.parametrize("mode", MODES)
-@pytest.mark.parametrize("target", [(8, 15), (6, 2), (1, 3), (4, 7)])
-def test_nearest_pixels_of_a_mode(mode: str, target: tuple[int, int], *, symbolic: bool) -> None:
-    def body(x: Any) -> Any:
-        return mb.resize(
-            x=x,
-            shape=list(target),
-            resized_dims=np.uint32(2),
-            interpolation_mode="NEAREST_NEIGHBOR",
-            sampling_mode=mode,
+def test_nearest_pixels_of_a_mode(mode: str, *, symbolic: bool) -> None:
+    targets = [(8, 15), (6, 2), (1, 3), (4, 7)]
+    options = {"interpolation_mode": "NEAREST_NEIGHBOR", "sampling_mode": mode}
+
+    def body(x: Any) -> list[Any]:
+        return [mb.resize(x=x, shape=list(each), resized_dims=np.uint32(2), **options) for each in targets]
+
+    for y, target in zip(run(body, IOS17, symbolic=symbolic, x=X), targets, strict=True):
+        rows, columns = (
+            np.floor(points("UNALIGN_CORNERS" if mode == "DEFAULT" else mode, old, new) + 0.5).astype(int)
+            for old, new in zip(X.shape[2:], target, strict=True)
         )
-
-    (y,) = run(body, IOS17, symbolic=symbolic, x=X)
-
-    rows, columns = (
-        np.floor(points("UNALIGN_CORNERS" if mode == "DEFAULT" else mode, old, new) + 0.5).astype(int)
-        for old, new in zip(X.shape[2:], target, strict=True)
-    )
-    np.testing.assert_array_equal(y, X[:, :, rows][..., columns])
+        np.testing.assert_array_equal(y, X[:, :, rows][..., columns])
 
 
 def test_nearest_pixel_to_a_size_that_is_an_input() -> None:
@@ -140,48 +145,61 @@ def test_resize_of_integers() -> None:
 
 
 @pytest.mark.parametrize("symbolic", [False, True])
-@pytest.mark.parametrize("target", [(8, 10), (3, 5), (4, 12), (1, 1), (2, 3)])
-def test_resize_nearest_neighbor_takes_the_pixel_under_the_centre(target: tuple[int, int], *, symbolic: bool) -> None:
-    height, width = target
+def test_resize_nearest_neighbor_takes_the_pixel_under_the_centre(*, symbolic: bool) -> None:
+    targets = [(8, 10), (3, 5), (4, 12), (1, 1), (2, 3)]
 
-    def body(x: Any) -> Any:
-        return mb.resize_nearest_neighbor(x=x, target_size_height=height, target_size_width=width)
+    def body(x: Any) -> list[Any]:
+        return [mb.resize_nearest_neighbor(x=x, target_size_height=h, target_size_width=w) for h, w in targets]
 
-    (y,) = run(body, symbolic=symbolic, x=X)
-
-    rows, columns = (2 * np.arange(height) + 1) * 4 // (2 * height), (2 * np.arange(width) + 1) * 5 // (2 * width)
-    np.testing.assert_array_equal(y, X[:, :, rows][..., columns])
+    for y, (height, width) in zip(run(body, symbolic=symbolic, x=X), targets, strict=True):
+        rows, columns = (2 * np.arange(height) + 1) * 4 // (2 * height), (2 * np.arange(width) + 1) * 5 // (2 * width)
+        np.testing.assert_array_equal(y, X[:, :, rows][..., columns])
 
 
 SCALES = [(2, 3), (1, 1), (1.0, 2.0), (2.6, 0.4), (1.75, 1.2), (0.25, 0.2)]
 
 
-@pytest.mark.parametrize("symbolic", [False, True])
-@pytest.mark.parametrize("scale", SCALES)
-def test_upsample_nearest_neighbor_takes_the_pixel_under_the_corner(
-    scale: tuple[float, float], *, symbolic: bool
-) -> None:
-    def body(x: Any) -> Any:
-        return mb.upsample_nearest_neighbor(x=x, scale_factor_height=scale[0], scale_factor_width=scale[1])
-
-    (y,) = run(body, symbolic=symbolic, x=X)
-
-    height, width = (int(np.float32(each) * old) for each, old in zip(scale, X.shape[2:], strict=True))
-    rows, columns = np.arange(height) * 4 // height, np.arange(width) * 5 // width
-    np.testing.assert_array_equal(y, X[:, :, rows][..., columns])
+def scaled_sizes(scale: tuple[float, float]) -> tuple[int, int]:
+    return int(np.float32(scale[0]) * np.float32(4)), int(np.float32(scale[1]) * np.float32(5))
 
 
 @pytest.mark.parametrize("symbolic", [False, True])
-@pytest.mark.parametrize("scale", SCALES)
+def test_upsample_nearest_neighbor_takes_the_pixel_under_the_corner(*, symbolic: bool) -> None:
+    def body(x: Any) -> list[Any]:
+        return [mb.upsample_nearest_neighbor(x=x, scale_factor_height=h, scale_factor_width=w) for h, w in SCALES]
+
+    for y, scale in zip(run(body, symbolic=symbolic, x=X), SCALES, strict=True):
+        height, width = scaled_sizes(scale)
+        rows, columns = np.arange(height) * 4 // height, np.arange(width) * 5 // width
+        np.testing.assert_array_equal(y, X[:, :, rows][..., columns])
+
+
+@pytest.mark.parametrize("symbolic", [False, True])
 @pytest.mark.parametrize("align", [False, True])
-def test_upsample_bilinear_scales_by_the_new_size(scale: tuple[float, float], *, align: bool, symbolic: bool) -> None:
-    def body(x: Any) -> Any:
-        return mb.upsample_bilinear(x=x, scale_factor_height=scale[0], scale_factor_width=scale[1], align_corners=align)
+def test_upsample_bilinear_scales_by_the_new_size(*, align: bool, symbolic: bool) -> None:
+    def body(x: Any) -> list[Any]:
+        return [
+            mb.upsample_bilinear(x=x, scale_factor_height=h, scale_factor_width=w, align_corners=align)
+            for h, w in SCALES
+        ]
 
-    (y,) = run(body, symbolic=symbolic, x=X)
+    for y, scale in zip(run(body, symbolic=symbolic, x=X), SCALES, strict=True):
+        height, width = scaled_sizes(scale)
+        close(y, interpolated(X, "STRICT_ALIGN_CORNERS" if align else "UNALIGN_CORNERS", {2: height, 3: width}))
 
-    height, width = (int(np.float32(each) * old) for each, old in zip(scale, X.shape[2:], strict=True))
-    close(y, interpolated(X, "STRICT_ALIGN_CORNERS" if align else "UNALIGN_CORNERS", {2: height, 3: width}))
+
+@pytest.mark.parametrize("shape", [(4, 5, 3), (2, 1, 3, 4, 5)])
+def test_upsampling_of_any_rank_and_unknown_sizes(shape: tuple[int, ...]) -> None:
+    x = np.random.default_rng(2).standard_normal(shape).astype(np.float32)
+
+    def body(x: Any) -> list[Any]:
+        scales = {"scale_factor_height": 2, "scale_factor_width": 3}
+        return [mb.upsample_nearest_neighbor(x=x, **scales), mb.upsample_bilinear(x=x, **scales)]
+
+    nearest, linear = run(body, symbolic=True, x=x)
+
+    np.testing.assert_array_equal(nearest, x.repeat(2, axis=-2).repeat(3, axis=-1))
+    close(linear, interpolated(x, "STRICT_ALIGN_CORNERS", {-2: 2 * shape[-2], -1: 3 * shape[-1]}))
 
 
 def test_upsample_bilinear_without_centred_pixels() -> None:
