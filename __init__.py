@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from .passes.pipeline_text import parse_pipeline as parse_pipeline
     from .pipelines.optimize import Optimization as Optimization
     from .pipelines.optimize import optimize as optimize
+    from .runtime.session import Session as Session
 
 # Importing coremltools takes a second, so that nothing of it is imported before it is used (PEP 562).
 _HOMES = {
@@ -22,6 +23,7 @@ _HOMES = {
     "Model": ".ir.model",
     "Optimization": ".pipelines.optimize",
     "PassManager": ".passes.manager",
+    "Session": ".runtime.session",
     "load": ".ir.model",
     "optimize": ".pipelines.optimize",
     "parse_pipeline": ".passes.pipeline_text",

@@ -227,8 +227,15 @@ class Graph:
             self._body, self._casts = outer, casts
 
     def finish(self, outputs: Sequence[Tensor]) -> None:
-        """Sets the graph's outputs, each made by an op of its own."""
+        """Sets the graph's outputs, each made by an op of its own, and drops the ops that none of them needs."""
         self.main.outputs = self._own(outputs)
+        needed = {tensor.name for tensor in self.main.outputs}
+        kept = []
+        for node in reversed(self.main.nodes):
+            if not needed.isdisjoint(node.outputs):
+                kept.append(node)
+                needed.update(_names_used(node))
+        self.main.nodes[:] = reversed(kept)
 
     def _own(self, outputs: Sequence[Tensor]) -> list[Tensor]:
         """The outputs, behind an Identity where they are constants, come from outside or were given before."""
@@ -287,6 +294,15 @@ class Graph:
             name = f"{stem}_{next(self._counter)}"
         self._taken.add(name)
         return name
+
+
+def _names_used(node: Node) -> Iterator[str]:
+    """What an op takes, and what the ops of its nested graphs take."""
+    yield from node.inputs
+    for value in node.attributes.values():
+        if isinstance(value, Body):
+            for nested in value.nodes:
+                yield from _names_used(nested)
 
 
 def _is_type(kind: str) -> bool:

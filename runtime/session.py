@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import onnx
 
-from ..ir.errors import RunError
+from ..ir.errors import OptionError, RunError
 from ..ir.model import Model, load
 from ..ir.pymil import Program
 from .export import onnx_model
@@ -39,7 +39,7 @@ class Session:
 
     Raises:
         RunError: there is no such function, or something in the model can not be run; nothing was run.
-        OptionError: an unknown precision, or something that can not be observed.
+        OptionError: an unknown precision, no threads, or something that can not be observed.
     """
 
     def __init__(
@@ -52,6 +52,8 @@ class Session:
         observe: Observe | None = None,
     ) -> None:
         check_precision(precision)
+        if threads is not None and threads < 1:
+            raise OptionError(f"{threads} threads can not compute")
         self._runner = _opened(model, function, Settings(precision, threads, requested(observe)))
 
     @property

@@ -68,6 +68,7 @@ def test_public_face_is_what_it_says() -> None:
         "Model",
         "Optimization",
         "PassManager",
+        "Session",
         "__version__",
         "load",
         "optimize",

@@ -83,14 +83,15 @@ def crop(g: Graph, op: Op) -> Tensor:
 def split(g: Graph, op: Op) -> list[Tensor]:
     """Equal parts of a length that is not known are computed from it: ONNX's own rule for them is another."""
     axis, count = op.axis(), len(op.operation.outputs)
-    length: Size = size(g, op["x"], op.shape("x"), axis)
     if count == 1:
         return [op["x"]]
     each: Operand = op.ints("split_sizes")
-    if each is None and isinstance(length, int):
-        each = [length // count] * count
-    elif each is None:
-        each = g.op("Expand", g.op("Div", length, [count]), [count])
+    if each is None:
+        length = size(g, op["x"], op.shape("x"), axis)
+        if isinstance(length, int):
+            each = [length // count] * count
+        else:
+            each = g.op("Expand", g.op("Div", length, [count]), [count])
     return list(g.ops("Split", op["x"], each, outputs=count, axis=axis))
 
 

@@ -31,7 +31,7 @@ def accepted_array(feature: Feature, value: Any) -> np.ndarray:
 
 def default_array(feature: Feature) -> np.ndarray:
     """What stands for an optional input that was left out."""
-    return np.full([size or 0 for size in feature.shape or ()], feature.default, feature.dtype)
+    return np.full([size or 0 for size in feature.shape or ()], feature.default, feature.dtype or None)
 
 
 def accepted_number(feature: Feature, value: Any) -> float | int:

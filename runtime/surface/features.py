@@ -26,7 +26,9 @@ _KINDS: dict[str, Kind] = {
     "dictionaryType": "dictionary",
     "sequenceType": "sequence",
 }
-_ARRAY_TYPES = {"DOUBLE": "float64", "FLOAT32": "float32", "FLOAT16": "float16", "INT32": "int32", "INT8": "int8"}
+# By the numbers of the file format's `ArrayDataType` and `ColorSpace`: a damaged model may hold others.
+_ARRAY_TYPES = {65600: "float64", 65568: "float32", 65552: "float16", 131104: "int32", 131080: "int8"}
+_COLORS = {10: "GRAYSCALE", 20: "RGB", 30: "BGR", 40: "GRAYSCALE_FLOAT16"}
 
 
 @attrs.frozen
@@ -127,7 +129,7 @@ def _feature(description: Any) -> Feature:
         )
     feature = Feature(description.name, _KINDS[kind], optional=description.type.isOptional)
     if kind == "imageType":
-        return attrs.evolve(feature, **_of_image(description.type.imageType))
+        return attrs.evolve(feature, **_of_image(description.type.imageType, description.name))
     if feature.kind != "array":
         return feature
     array = description.type.stateType.arrayType if kind == "stateType" else description.type.multiArrayType
@@ -135,14 +137,13 @@ def _feature(description: Any) -> Feature:
 
 
 def _of_array(array: Any) -> dict[str, Any]:
-    name = array.ArrayDataType.Name(array.dataType)
     flexible = array.WhichOneof("ShapeFlexibility")
     shapes = [tuple(each.shape) for each in array.enumeratedShapes.shapes] if flexible == "enumeratedShapes" else []
     ranges = [_range(each) for each in array.shapeRange.sizeRanges] if flexible == "shapeRange" else []
     shape = tuple(array.shape) or next(iter(shapes), ()) or tuple(low for low, _ in ranges)
     default = array.WhichOneof("defaultOptionalValue")
     return {
-        "dtype": _ARRAY_TYPES.get(name, ""),
+        "dtype": _ARRAY_TYPES.get(array.dataType, ""),
         "shape": shape or None,
         "shapes": tuple(shapes),
         "ranges": tuple(ranges),
@@ -150,8 +151,10 @@ def _of_array(array: Any) -> dict[str, Any]:
     }
 
 
-def _of_image(image: Any) -> dict[str, Any]:
-    colors = image.ColorSpace.Name(image.colorSpace)
+def _of_image(image: Any, name: str) -> dict[str, Any]:
+    colors = _COLORS.get(image.colorSpace)
+    if colors is None:
+        raise RunError(f"the color layout {image.colorSpace} is unknown", where=f"feature {name!r}")
     channels = (3,) if colors in ("RGB", "BGR") else ()
     flexible = image.WhichOneof("SizeFlexibility")
     ranges: tuple[Range, ...] = ()

@@ -10,7 +10,7 @@ import numpy as np
 
 from ...ir.errors import RunError
 from .features import Interface
-from .runners import Result, Runner, States
+from .runners import Result, Runner, States, typed
 from .values import Values, accepted
 
 
@@ -52,15 +52,13 @@ class PipelineRunner:
     def run(self, values: Values, states: States) -> Result:
         """Runs the stages."""
         pool: dict[str, Any] = dict(values)
-        observed: dict[str, dict[str, np.ndarray]] = {}
         for label, stage in self.stages:
             features = stage.interface.inputs
             with within(label):
                 taken = accepted(features, {each.name: pool[each.name] for each in features if each.name in pool})
                 result = stage.run(taken, states)
             pool |= result.outputs
-            observed |= result.observed
-        return Result({feature.name: pool[feature.name] for feature in self.interface.outputs}, observed=observed)
+        return Result({feature.name: typed(feature, pool[feature.name]) for feature in self.interface.outputs})
 
     def new_states(self) -> dict[str, np.ndarray]:
         """None: no stage has states."""

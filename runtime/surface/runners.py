@@ -10,9 +10,13 @@ import numpy as np
 
 from ...ir.errors import RunError
 from ..executable import Executable
+from ..lower import LoweredFunction
 from .features import Feature, Interface
 from .images import pixels_of, tensor_of
 from .values import Values, missing
+
+# What the label of a class, and the probabilities by label, are called in descriptions.
+_CLASSIFIED = ("string", "int64", "dictionary")
 
 States: TypeAlias = "Mapping[str, np.ndarray]"
 
@@ -59,18 +63,12 @@ class ProgramRunner:
 
     def __init__(self, executable: Executable, interface: Interface) -> None:
         self.executable, self.interface = executable, interface
-        lowered = executable.lowered
-        self._inputs = {port.name: port for port in lowered.inputs}
-        self._labels: list[Any] = next(iter(lowered.labels.values()), [])
-        for kind, described, ports in (
-            ("input", interface.inputs, lowered.inputs),
-            ("output", interface.outputs, lowered.outputs),
-            ("state", interface.states, lowered.states),
-        ):
-            names, found = {feature.name for feature in described}, {port.name for port in ports}
-            for name in sorted(names ^ found if kind != "output" else names - found):
-                place = "program" if name in found else "description"
-                raise RunError(f"{kind} {name!r} is only in the model's {place}")
+        self._inputs = {port.name: port for port in executable.lowered.inputs}
+        self._labels: list[Any] = next(iter(executable.lowered.labels.values()), [])
+        _check_names(interface, executable.lowered)
+        for feature in interface.outputs:
+            if feature.kind in _CLASSIFIED and not self._labels:
+                raise RunError(f"output {feature.name!r} is a classifier's, and the program has no op 'classify'")
 
     def run(self, values: Values, states: States) -> Result:
         """Runs the program once."""
@@ -90,19 +88,35 @@ class ProgramRunner:
         if feature.kind == "image":
             return tensor_of(feature, value)
         array = np.asarray(value)
-        # A description has no rank 0: what MIL calls a scalar is an array of one element there.
-        return array.reshape(()) if self._inputs[feature.name].shape == () else array
+        # A description has no rank 0: what MIL calls a scalar is a number there, or an array of one element.
+        shape = self._inputs[feature.name].shape
+        return array.reshape([size or 1 for size in shape]) if () in (shape, array.shape) else array
 
     def _value(self, feature: Feature, array: np.ndarray) -> Any:
         if feature.kind == "image":
             return pixels_of(feature, array)
-        if feature.kind in ("string", "int64"):
+        if feature.kind in _CLASSIFIED:
+            if feature.kind == "dictionary":
+                return dict(zip(self._labels, array.reshape(-1).tolist(), strict=True))
             return self._labels[int(array.reshape(()))]
-        if feature.kind == "dictionary":
-            return dict(zip(self._labels, array.reshape(-1).tolist(), strict=True))
+        if feature.kind == "double":
+            return float(array.reshape(()))
         # The same on the way out; a MIL function without a description keeps its scalars.
         array = array.reshape(1) if array.ndim == 0 and feature.shape != () else array
         return array.astype(feature.dtype or array.dtype, copy=False)
+
+
+def _check_names(interface: Interface, lowered: LoweredFunction) -> None:
+    for kind, described, ports in (
+        ("input", interface.inputs, lowered.inputs),
+        ("output", interface.outputs, lowered.outputs),
+        ("state", interface.states, lowered.states),
+    ):
+        names, found = {feature.name for feature in described}, {port.name for port in ports}
+        # A description may leave outputs out.
+        for name in sorted(names - found if kind == "output" else names ^ found):
+            place = "program" if name in found else "description"
+            raise RunError(f"{kind} {name!r} is only in the model's {place}")
 
 
 class StepRunner:
@@ -117,16 +131,24 @@ class StepRunner:
         self.interface, self._function = interface, function
 
     def run(self, values: Values, states: States) -> Result:  # noqa: ARG002 - steps have no states
-        """Computes the outputs, each in its described type."""
-        given = self._function(values)
-        return Result({feature.name: _typed(feature, given[feature.name]) for feature in self.interface.outputs})
+        """Computes the outputs, each in its described type.
+
+        Raises:
+            RunError: the step does not fit its inputs: it takes elements that are not there, or other features.
+        """
+        try:
+            given = self._function(values)
+            return Result({feature.name: typed(feature, given[feature.name]) for feature in self.interface.outputs})
+        except (LookupError, ValueError) as error:
+            raise RunError(f"what it says does not fit its inputs: {error}") from error
 
     def new_states(self) -> dict[str, np.ndarray]:
         """None: steps have no states."""
         return {}
 
 
-def _typed(feature: Feature, value: Any) -> Any:
+def typed(feature: Feature, value: Any) -> Any:
+    """An output of a stage in the type of its description."""
     if feature.kind == "array":
         array = np.asarray(value)
         return array.astype(feature.dtype or array.dtype, copy=False)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
 
-from .features import Interface
+from ...ir.errors import RunError
+from .features import Feature, Interface
 from .suppression import Suppression
 from .values import Values
 
@@ -22,7 +23,7 @@ def _suppression(specification: Any, interface: Interface) -> Step:
 def _vectorizer(specification: Any, interface: Interface) -> Step:
     """Numbers and arrays, one after the other, as one vector."""
     columns = [column.inputColumn for column in specification.featureVectorizer.inputList]
-    (output,) = interface.outputs
+    output = _single(interface.outputs, "output")
     return lambda values: {output.name: np.concatenate([_vector(values[name]) for name in columns])}
 
 
@@ -39,8 +40,14 @@ def _scaler(specification: Any, interface: Interface) -> Step:
 
 
 def _elementwise(interface: Interface, function: Callable[[np.ndarray], np.ndarray]) -> Step:
-    (given,), (output,) = interface.inputs, interface.outputs
+    given, output = _single(interface.inputs, "input"), _single(interface.outputs, "output")
     return lambda values: {output.name: function(np.asarray(values[given.name], np.float64))}
+
+
+def _single(features: Sequence[Feature], what: str) -> Feature:
+    if len(features) != 1:
+        raise RunError(f"its kind has one {what}, and it has {len(features)}")
+    return features[0]
 
 
 def _vector(value: Any) -> np.ndarray:

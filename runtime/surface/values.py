@@ -22,6 +22,8 @@ def accepted(features: Sequence[Feature], values: Values) -> dict[str, Any]:
     Raises:
         RunError: an input is missing, unknown, or not what the model takes.
     """
+    if not isinstance(values, Mapping):
+        raise RunError(f"the inputs are a {type(values).__name__}", hint='give a value by name: {"x": array}')
     known = [feature.name for feature in features]
     for name in values:
         if name not in known:

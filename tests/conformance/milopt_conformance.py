@@ -25,7 +25,6 @@ from typing import Any
 import pytest
 
 TABLE = Path(__file__).parents[2] / "docs" / "conformance.md"
-_ASKED = pytest.StashKey[int]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -76,7 +75,7 @@ class Conformance:
     """Counts the tests that ask for a prediction, and how they end."""
 
     def __init__(self) -> None:
-        self._current = 0
+        self._asked = False
         self._ended: Counter[tuple[bool, str]] = Counter()
 
     def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -90,26 +89,32 @@ class Conformance:
                     item.add_marker(pytest.mark.xfail(reason=reason, strict=True))
 
     @pytest.fixture(autouse=True)
-    def _counted(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Notes each call of `MLModel.predict`."""
+    def _noted(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Notes whether `MLModel.predict` is called."""
         from coremltools.models import MLModel
 
         predict = MLModel.predict
+        self._asked = False
 
-        def counted(model: Any, *arguments: Any, **keywords: Any) -> Any:
-            self._current += 1
+        def noted(model: Any, *arguments: Any, **keywords: Any) -> Any:
+            self._asked = True
             return predict(model, *arguments, **keywords)
 
-        monkeypatch.setattr(MLModel, "predict", counted)
+        monkeypatch.setattr(MLModel, "predict", noted)
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(self) -> Iterator[None]:
-        """Ties the count to the test."""
+        """Puts the note into the report, which may be read in another process."""
         report = yield
         if report.when == "call":
-            self._ended[self._current > 0, "known" if hasattr(report, "wasxfail") else report.outcome] += 1
-            self._current = 0
+            report.user_properties.append(("asked", self._asked))
         return report
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Counts a test that has ended."""
+        if report.when == "call":
+            outcome = "known" if hasattr(report, "wasxfail") else report.outcome
+            self._ended[bool(dict(report.user_properties)["asked"]), outcome] += 1
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
         """Says how many predictions were asked for and were right."""

@@ -22,7 +22,7 @@ EXCEPTIONS = {"added_constant": {"w"}, "returned_weight": {"w"}, "thin_weight": 
 # What milopt quantizes and coremltools does not have any more: it merges weights that are equal before.
 MERGED_BY_COREMLTOOLS = {"equal_weights": {"right_weight_0"}}
 # coremltools can not quantize these at all.
-REFUSED_BY_COREMLTOOLS = {"two_functions", "multifunction", "anemll-multifunction"}
+REFUSED_BY_COREMLTOOLS = {"two_functions", "multifunction", "anemll-multifunction", "unknown_rank"}
 
 
 def decoded(operation: Any) -> np.ndarray:

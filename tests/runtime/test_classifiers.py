@@ -3,8 +3,10 @@ from __future__ import annotations
 import milopt
 import numpy as np
 import pytest
+from milopt.ir.errors import RunError
 from milopt.runtime import Session
 from support.packages import Shelf
+from support.refusals import refusal
 
 X = np.random.default_rng(0).normal(size=(1, 200)).astype(np.float32)
 
@@ -26,6 +28,12 @@ def test_a_classifier_gives_a_label_and_probabilities_by_label(
     assert list(probabilities) == expected
     assert {type(value) for value in probabilities.values()} == {float}
     assert sum(probabilities.values()) == pytest.approx(1)
+
+
+def test_a_description_of_labels_needs_an_op_that_makes_them(shelf: Shelf) -> None:
+    model = milopt.load(shelf["linear"])
+    model.specification.description.output[0].type.stringType.SetInParent()
+    refusal(lambda: Session(model), RunError, "output 'linear' is a classifier's, and the program has no op 'classify'")
 
 
 def test_outputs_have_the_names_of_the_description(shelf: Shelf) -> None:

@@ -215,11 +215,12 @@ def test_output_shape_decides_what_is_cropped(pad_type: str, pad: tuple[int, int
     close(y, full[..., front : front + size])
 
 
-def test_an_output_shape_beyond_reach_is_refused() -> None:
+@pytest.mark.parametrize("parameters", [{"output_shape": [1, 3, 13]}, {"pad_type": "custom", "pad": [-1, 0]}])
+def test_an_output_beyond_reach_is_refused(parameters: dict[str, Any]) -> None:
     def body(x: Any) -> Any:
-        return mb.conv_transpose(x=x, weight=floats(2, 3, 3), strides=[2], output_shape=[1, 3, 13])
+        return mb.conv_transpose(x=x, weight=floats(2, 3, 3), strides=[2], **parameters)
 
-    refusal(lambda: run(body, x=floats(1, 2, 5)), RunError, "no input of its size")
+    refusal(lambda: run(body, x=floats(1, 2, 5)), RunError, "larger than its input can make it")
 
 
 def test_transposed_convolution_in_groups_over_two_dimensions() -> None:

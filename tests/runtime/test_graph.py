@@ -300,3 +300,20 @@ def test_constants_of_nested_graphs_are_written_with_the_outermost() -> None:
     model = model_of(g, {})
 
     assert sorted(float(onnx.numpy_helper.to_array(each)) for each in model.graph.initializer) == [2, 3]
+
+
+def test_ops_that_no_output_needs_are_dropped() -> None:
+    graph = Graph()
+    x = graph.input("x", np.float32)
+    flag = graph.op("Greater", graph.op("ReduceMax", x, keepdims=0), 0.0)
+    needed = graph.op("Exp", x)  # by the branch only
+    graph.op("Neg", graph.op("Abs", x))
+    bodies = {}
+    for name in ("then_branch", "else_branch"):
+        with graph.body() as body:
+            body.outputs = [graph.op("Sqrt", needed)]
+        bodies[name] = body
+
+    graph.finish(graph.subgraph("If", [flag], bodies))
+
+    assert [node.op_type for node in graph.main.nodes] == ["ReduceMax", "Greater", "Exp", "If"]

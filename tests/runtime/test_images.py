@@ -12,10 +12,11 @@ from milopt.ir.errors import RunError
 from milopt.ir.pymil import mb
 from milopt.ir.targets import IOS16, IOS17
 from milopt.runtime import Session
-from PIL import Image
 from support.packages import Shelf, package_of
 from support.program_registry import Input, build_program
 from support.refusals import refusal
+
+Image = pytest.importorskip("PIL.Image", reason="Pillow is not installed")
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (20, 30, 3), np.uint8)
 COLORS = ct.colorlayout
@@ -174,6 +175,12 @@ def test_enumerated_image_sizes(tmp_path: Path) -> None:
 
 
 # --- refusals
+
+
+def test_an_unknown_color_layout_is_refused(shelf: Shelf) -> None:
+    model = milopt.load(shelf["image_output"])
+    model.specification.description.input[0].type.imageType.colorSpace = 25
+    refusal(lambda: Session(model), RunError, "image_output.mlpackage, feature 'image': the color layout 25 is unknown")
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -106,12 +107,25 @@ def test_pipelines_of_other_kinds(shelf: Shelf, kind: str) -> None:
     )
 
 
+def test_outputs_have_the_types_that_the_pipeline_says(shelf: Shelf) -> None:
+    def widen(specification: Any) -> None:
+        specification.description.output[0].type.multiArrayType.dataType = DOUBLE
+
+    (wide,) = Session(edited(shelf, "pipeline", widen)).run({"x": X}).values()
+    (half,) = Session(shelf["pipeline"]).run({"x": X}).values()
+
+    assert (wide.dtype, half.dtype) == (np.float64, np.float16)
+    np.testing.assert_array_equal(wide, half)
+
+
 # --- stages before a program that numpy does
 
 
 def before_a_program(folder: Path, stage: Any, *inputs: tuple[str, int | None]) -> Session:
     """A pipeline of a stage that makes `x` of its inputs, and a program that doubles four numbers."""
+    folder.mkdir(exist_ok=True)
     path = package_of(build_program(lambda x: mb.add(x=x, y=x, name="y"), IOS17, x=fp32(4)), folder)
+    stage = copy.deepcopy(stage)
 
     def wrap(specification: Any) -> None:
         program = proto.Model_pb2.Model()
@@ -162,3 +176,13 @@ def test_an_extractor(tmp_path: Path) -> None:
     session = before_a_program(tmp_path, stage, ("raw", 6))
 
     np.testing.assert_array_equal(session.run({"raw": np.arange(6.0)})["y"], [10, 0, 0, 4])
+
+
+def test_steps_that_do_not_fit_their_inputs_are_refused(tmp_path: Path) -> None:
+    stage = proto.Model_pb2.Model()
+    stage.arrayFeatureExtractor.extractIndex.extend([5, 0, 0, 6])
+
+    refusal(lambda: before_a_program(tmp_path / "two", stage, ("raw", 6), ("more", 6)), RunError,
+            "stage 0: its kind has one input, and it has 2")  # fmt: skip
+    session = before_a_program(tmp_path, stage, ("raw", 6))
+    refusal(lambda: session.run({"raw": np.zeros(6)}), RunError, "^stage 0: what it says does not fit its inputs: .*6")

@@ -89,9 +89,10 @@ def test_an_unknown_function_is_refused(shelf: Shelf) -> None:
     refusal(lambda: Session(PROGRAMS["linear"](), "zzz"), RunError, "the functions are main")
 
 
-def test_an_unknown_precision_is_refused() -> None:
+def test_settings_that_make_no_sense_are_refused() -> None:
     precision: Any = "float8"
     refusal(lambda: Session(PROGRAMS["linear"](), precision=precision), OptionError, "float8")
+    refusal(lambda: Session(PROGRAMS["linear"](), threads=0), OptionError, "0 threads")
 
 
 # --- arrays
@@ -153,6 +154,11 @@ def test_missing_and_unknown_inputs_are_refused() -> None:
     refusal(lambda: session.run({"zzz": [1]}), RunError, r"\(the inputs are left, right\)")
 
 
+def test_inputs_are_given_by_name() -> None:
+    inputs: Any = [X]
+    refusal(lambda: doubled(10, 40).run(inputs), RunError, r"the inputs are a list \(give a value by name")
+
+
 def test_non_contiguous_and_swapped_arrays_are_read_right() -> None:
     x = np.arange(12, dtype=">f4").reshape(3, 4)[::-1, ::2].T
     np.testing.assert_array_equal(doubled(2, 3).run({"x": x})["y"], 2 * x)
@@ -164,6 +170,14 @@ def test_scalars_are_arrays_of_one_element_at_a_models_surface(shelf: Shelf) -> 
 
     assert (described.run({"x": x})["total"].shape, bare.run({"x": x})["total"].shape) == ((1,), ())
     assert described.run({"x": x})["total"].item() == 15
+
+
+def test_a_scalar_that_goes_in_is_an_array_of_one_element(shelf: Shelf) -> None:
+    session = Session(shelf["scalar_input"])
+
+    assert (session.inputs[0].shape, session.lowered.inputs[0].shape) == ((1,), ())
+    for x in (3, [3], np.float64([3])):
+        np.testing.assert_array_equal(session.run({"x": x})["twice"], [6])
 
 
 def test_an_input_of_one_element_takes_a_number() -> None:

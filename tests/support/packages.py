@@ -203,6 +203,23 @@ def scalar_output(folder: Path) -> Path:
 
 
 @package
+def scalar_input(folder: Path) -> Path:
+    """An input without an axis, which coremltools does not write; described as Core ML does, with one element."""
+    path = package_of(PROGRAMS["one_number"](), folder)
+
+    def flatten(specification: Any) -> None:
+        for value in (
+            specification.mlProgram.functions["main"].inputs[0],
+            proto_operations(specification)[-1].outputs[0],
+        ):
+            value.type.tensorType.rank = 0
+            del value.type.tensorType.dimensions[:]
+
+    edit_specification(path, flatten)
+    return path
+
+
+@package
 def pipeline(folder: Path) -> Path:
     """Two programs, one after the other, each with weights of its own."""
     first, second = converted(PROGRAMS["linear"]()), converted(PROGRAMS["linear_after"]())

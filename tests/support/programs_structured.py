@@ -113,6 +113,12 @@ def total(x: Any) -> Any:
     return mb.reduce_sum(x=x, axes=[0], keep_dims=False, name="total")
 
 
+@program(IOS17, x=fp32(1))
+def one_number(x: Any) -> Any:
+    """One number in, one out."""
+    return mb.mul(x=x, y=np.float32(2), name="twice")
+
+
 # --- control flow and lists
 
 
