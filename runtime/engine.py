@@ -1,11 +1,9 @@
-"""The door to ONNX Runtime: opens a session for a graph; large weights are handed over without a copy."""
+"""The door to ONNX Runtime: opens a session for a graph; large weights are handed over beside the model."""
 
 from __future__ import annotations
 
-import tempfile
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,15 +14,12 @@ from .constants import Constant
 from .graph import Body, Graph
 from .onnx_model import Dimensions, embed, model_of
 
-# Weights of at least this many bytes are handed over; smaller ones are embedded, where optimizers can read them.
-SHARED_BYTES = 1 << 20
-# From here on weights are not packed anew for the kernels: packing takes as much memory again.
-UNPACKED_BYTES = 1 << 30
-# A protobuf message can not be larger than 2 GiB.
-EMBEDDED_BYTES = 3 << 29
-# No optimizer looks at the values of these inputs; at those of others some do, and would see a placeholder's.
-_NEVER_READ = frozenset({("Gemm", 1), ("MatMul", 1), ("Gather", 0)})
-_PLACEHOLDER = "weights.bin"
+# Constants of at least this many bytes are handed over; inside the model they would be copied several times.
+HANDED_BYTES = 1 << 14
+# From here on weights stay as they lie: to lay them out anew for the kernels takes as much memory again.
+FED_BYTES = 1 << 30
+# The weights of these ops may be inputs as well as constants.
+_FEEDABLE = frozenset({("Conv", 1), ("ConvTranspose", 1), ("Gather", 0), ("Gemm", 1), ("MatMul", 1)})
 
 
 class Engine:
@@ -42,7 +37,6 @@ class Engine:
     def __init__(self, graph: Graph, shapes: Mapping[str, Dimensions], *, threads: int | None = None) -> None:
         import onnxruntime
 
-        plan = _Plan(graph)
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 4
         options.intra_op_num_threads = threads or 0
@@ -51,16 +45,15 @@ class Engine:
         options.execution_order = onnxruntime.ExecutionOrder.PRIORITY_BASED
         # Convolutions between dequantized and quantized values would be computed in integers, with other results.
         options.add_session_config_entry("session.disable_quant_qdq", "1")
-        if plan.total >= UNPACKED_BYTES:
-            options.add_session_config_entry("session.disable_prepacking", "1")
-        if plan.shares_all:
-            options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-        handover = _Handover(plan, options)
-        model = model_of(graph, shapes, place=handover.place)
-        # ONNX Runtime reads these arrays in place: they live as long as the session.
-        self._shared = handover.values
+        fed, handover = _fed_constants(graph), _Handover()
+        model = model_of(graph, shapes, place=handover.place, fed=fed)
+        handover.give(options)
+        # Weights that are inputs: no optimizer folds or copies them, and each run reads them in place.
+        self._fed = {graph.names.get(name, name): constant.load() for name, constant in fed.items()}
         try:
-            self._session = handover.open(model)
+            self._session = onnxruntime.InferenceSession(
+                model.SerializeToString(), options, providers=["CPUExecutionProvider"]
+            )
         except Exception as error:  # ONNX Runtime's own exceptions have no common base but this
             raise RunError(f"ONNX Runtime refuses the program: {error}") from error
 
@@ -71,32 +64,21 @@ class Engine:
             RunError: a kernel failed: an index out of range, shapes that do not fit each other.
         """
         try:
-            return list(self._session.run(list(outputs), dict(inputs)))
+            return list(self._session.run(list(outputs), {**inputs, **self._fed}))
         except Exception as error:  # as above
             raise RunError(f"the run failed: {error}") from error
 
 
-class _Plan:
-    """Which constants are handed over, and which are embedded in the model.
-
-    Attributes:
-        total: bytes of all constants that are used.
-        shares_all: even those are handed over that optimizers read, so that no optimizer may run.
-    """
-
-    def __init__(self, graph: Graph) -> None:
-        uses: defaultdict[str, set[tuple[str, int]]] = defaultdict(set)
-        _collect_uses(graph.main, uses)
-        used = {name: graph.constants[name] for name in uses if name in graph.constants}
-        large = {name: constant.nbytes for name, constant in used.items() if constant.nbytes >= SHARED_BYTES}
-        self.total = sum(constant.nbytes for constant in used.values())
-        shared = {name for name in large if uses[name] <= _NEVER_READ}
-        self.shares_all = sum(large[name] for name in large.keys() - shared) >= EMBEDDED_BYTES
-        self._shared = set(large) if self.shares_all else shared
-
-    def shares(self, name: str) -> bool:
-        """Whether a constant is handed over."""
-        return name in self._shared
+def _fed_constants(graph: Graph) -> dict[str, Constant]:
+    """The weights that become inputs, where all constants together are too large to be held twice."""
+    uses: defaultdict[str, set[tuple[str, int]]] = defaultdict(set)
+    _collect_uses(graph.main, uses)
+    used = {name: graph.constants[name] for name in uses if name in graph.constants}
+    if sum(constant.nbytes for constant in used.values()) < FED_BYTES:
+        return {}
+    return {
+        name: constant for name, constant in used.items() if constant.nbytes >= HANDED_BYTES and uses[name] <= _FEEDABLE
+    }
 
 
 def _collect_uses(body: Body, uses: defaultdict[str, set[tuple[str, int]]]) -> None:
@@ -110,41 +92,26 @@ def _collect_uses(body: Body, uses: defaultdict[str, set[tuple[str, int]]]) -> N
 
 
 class _Handover:
-    """Hands arrays to ONNX Runtime beside the model, which says that they lie in a file.
+    """Hands constants to ONNX Runtime beside the model, which says that they lie elsewhere.
 
-    Attributes:
-        values: what was handed over; both the arrays and ONNX Runtime's records of them have to live on.
+    ONNX Runtime takes them in before its optimizers read them, as a copy that the session owns.
     """
 
-    def __init__(self, plan: _Plan, options: Any) -> None:
-        self._plan, self._options = plan, options
-        self.values: list[tuple[np.ndarray, Any]] = []
+    def __init__(self) -> None:
+        self._arrays: dict[str, tuple[np.ndarray, int]] = {}
 
     def place(self, name: str, proto: onnx.TensorProto, constant: Constant) -> None:
-        """Embeds a constant in the model, or hands it over and leaves a placeholder."""
-        if not self._plan.shares(name):
+        """Embeds a small constant in the model, and keeps a large one until it is handed over."""
+        if constant.nbytes < HANDED_BYTES:
             embed(name, proto, constant)
             return
+        self._arrays[proto.name] = constant.load(), proto.data_type
+        proto.data_location = onnx.TensorProto.EXTERNAL
+        proto.external_data.add(key="location", value="memory")
+
+    def give(self, options: Any) -> None:
+        """Hands over what was kept, which must live until the session is open."""
         from onnxruntime import OrtValue
 
-        array = constant.load()
-        value = OrtValue.ortvalue_from_numpy_with_onnx_type(array, proto.data_type)
-        self._options.add_initializer(proto.name, value)
-        self.values.append((array, value))
-        proto.data_location = onnx.TensorProto.EXTERNAL
-        for key, text in (("location", _PLACEHOLDER), ("offset", "0"), ("length", str(array.nbytes))):
-            proto.external_data.add(key=key, value=text)
-
-    def open(self, model: onnx.ModelProto) -> Any:
-        """An ONNX Runtime session; the file that the placeholders name is there, and empty but for its length."""
-        from onnxruntime import InferenceSession
-
-        providers = ["CPUExecutionProvider"]
-        if not self.values:
-            return InferenceSession(model.SerializeToString(), self._options, providers=providers)
-        with tempfile.TemporaryDirectory(prefix="milopt-") as folder:
-            path = Path(folder) / "model.onnx"
-            path.write_bytes(model.SerializeToString())
-            with path.with_name(_PLACEHOLDER).open("wb") as placeholder:
-                placeholder.truncate(max(array.nbytes for array, _ in self.values))
-            return InferenceSession(str(path), self._options, providers=providers)
+        values = [OrtValue.ortvalue_from_numpy_with_onnx_type(*each) for each in self._arrays.values()]
+        options.add_external_initializers(list(self._arrays), values)

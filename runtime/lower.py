@@ -11,6 +11,7 @@ import numpy as np
 from ..ir.errors import OptionError, did_you_mean
 from ..ir.pymil import ListVar, dtype_of
 from ..ir.pymil import types as mil_types
+from ..ir.walking import blocks_of, names_in
 from .constants import Constant
 from .decoding import CONSTEXPR_OPS, constant_of, is_constant
 from .graph import FLOAT, HALF, Graph, Tensor
@@ -185,7 +186,9 @@ def lower_function(
         RunError: an op that can not be run.
         OptionError: a value to observe is not there, or only inside a branch or loop.
     """
-    lowering = BlockLowering(precision, observe or {})
+    # Ops inside of a block may be lowered more than once, and at the top when a loop's condition is first asked.
+    inside = {name for block in blocks_of(function) if block is not function for name in names_in(block)}
+    lowering = BlockLowering(precision, {name: each for name, each in (observe or {}).items() if name not in inside})
     graph = lowering.graph
     inputs, states = [], []
     for name, var in function.inputs.items():
@@ -216,12 +219,12 @@ def lower_function(
 
 
 def _observed(lowering: BlockLowering, observe: Mapping[str, Any], made: Iterator[Tensor]) -> tuple[Observed, ...]:
-    found = {each.value for each in lowering.observed}
+    found, known = {each.value for each in lowering.observed}, set(lowering.graph.names.values())
     for name in observe:
         if name not in found:
             raise OptionError(
                 f"there is no value {name!r} to observe",
-                hint=did_you_mean(name, lowering.graph.names.values())
+                hint=(None if name in known else did_you_mean(name, known))
                 or "constants and what is inside of branches and loops can not be observed",
             )
     return tuple(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -26,7 +26,12 @@ def embed(_: str, proto: onnx.TensorProto, constant: Constant) -> None:
 
 
 def model_of(
-    graph: Graph, shapes: Mapping[str, Dimensions], *, place: Placement = embed, metadata: Mapping[str, str] = {}
+    graph: Graph,
+    shapes: Mapping[str, Dimensions],
+    *,
+    place: Placement = embed,
+    fed: Collection[str] = (),
+    metadata: Mapping[str, str] = {},
 ) -> onnx.ModelProto:
     """The ONNX model of a finished graph.
 
@@ -34,14 +39,15 @@ def model_of(
         graph: with its outputs set.
         shapes: the shapes of inputs and outputs by name; names stand for unknown dimensions, None for no name.
         place: what to do with each constant's data.
+        fed: constants, by their names in the graph, that become inputs of the model.
         metadata: notes to leave in the model.
     """
-    writer = _Writer(graph, place)
+    writer = _Writer(graph, place, fed)
     nodes = writer.nodes(graph.main)
     proto = helper.make_graph(
         nodes,
         "main",
-        [_info(writer.name(each.name), each.dtype, shapes.get(each.name)) for each in graph.main.inputs],
+        [_info(writer.name(each.name), each.dtype, shapes.get(each.name)) for each in graph.main.inputs] + writer.fed,
         [_info(writer.name(each.name), each.dtype, shapes.get(each.name)) for each in graph.main.outputs],
         initializer=writer.initializers,
     )
@@ -52,9 +58,10 @@ def model_of(
 
 
 class _Writer:
-    def __init__(self, graph: Graph, place: Placement) -> None:
-        self._graph, self._place = graph, place
+    def __init__(self, graph: Graph, place: Placement, fed: Collection[str]) -> None:
+        self._graph, self._place, self._fed = graph, place, fed
         self._written: set[str] = set()
+        self.fed: list[onnx.ValueInfoProto] = []
         self.initializers: list[onnx.TensorProto] = []
 
     def name(self, name: str) -> str:
@@ -98,6 +105,9 @@ class _Writer:
         if constant is None or name in self._written:
             return
         self._written.add(name)
+        if name in self._fed:
+            self.fed.append(_info(self.name(name), constant.dtype, constant.shape))
+            return
         proto = onnx.TensorProto(
             name=self.name(name), dims=constant.shape, data_type=helper.np_dtype_to_tensor_dtype(constant.dtype)
         )

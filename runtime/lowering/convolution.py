@@ -21,21 +21,31 @@ class Window:
 
     Attributes:
         reach: the elements that the kernel spans along each dimension, dilation included.
-        strides: its steps.
-        is_dilated: it skips elements.
+        strides: the elements from one position to the next.
+        dilations: the elements from one of the kernel's to the next.
     """
 
     reach: tuple[int, ...]
     strides: tuple[int, ...]
-    is_dilated: bool = False
+    dilations: tuple[int, ...]
 
     @classmethod
-    def of(cls, op: Op, kernel: Sequence[int | None], dilations: Sequence[int]) -> Window:
+    def of(cls, op: Op, kernel: Sequence[int | None]) -> Window:
         """The window of an op with a kernel of these sizes."""
-        if None in kernel:
+        sizes = [size for size in kernel if size is not None]
+        if len(sizes) < len(kernel):
             raise op.refusal("the size of its kernel is not known before it runs")
-        reach = tuple((size - 1) * step + 1 for size, step in zip(kernel, dilations, strict=True) if size is not None)
-        return cls(reach, tuple(op.ints("strides") or [1] * len(reach)), any(step > 1 for step in dilations))
+        ones = [1] * len(sizes)
+        strides, dilations = op.ints("strides") or ones, op.ints("dilations") or ones
+        reach = [(size - 1) * step + 1 for size, step in zip(sizes, dilations, strict=True)]
+        return cls(tuple(reach), tuple(strides), tuple(dilations))
+
+    @property
+    def is_dense(self) -> bool:
+        """Whether the kernel skips no element, and no element lies between two of its positions."""
+        return set(self.dilations) == {1} and all(
+            reach >= step for reach, step in zip(self.reach, self.strides, strict=True)
+        )
 
 
 @lowers("conv")
@@ -59,18 +69,17 @@ def conv_quantized(g: Graph, op: Op) -> Tensor:
 @lowers("conv_transpose")
 def conv_transpose(g: Graph, op: Op) -> Tensor:
     """Padding crops what the kernel's overlaps reach; an output larger than that ends in zeros (and the bias)."""
-    dilations = op.ints("dilations") or []
-    window = Window.of(op, op.shape("weight")[2:], dilations)
+    window = Window.of(op, op.shape("weight")[2:])
     fronts, ends = _crops(op, window)
-    if any(-end >= step for end, step in zip(ends, window.strides, strict=True) if end < 0):
-        raise op.refusal("no input of its size makes an output as large as its output_shape")
+    if min(fronts) < 0 or any(-end >= step for end, step in zip(ends, window.strides, strict=True)):
+        raise op.refusal("its output is larger than its input can make it")
     return g.op(
         "ConvTranspose",
         op["x"],
         op["weight"],
         op.get("bias"),
         strides=list(window.strides),
-        dilations=dilations,
+        dilations=list(window.dilations),
         group=int(op.number("groups", 1)),
         pads=[*fronts, *(max(end, 0) for end in ends)],
         output_padding=[max(-end, 0) for end in ends],
@@ -81,7 +90,7 @@ def padded(g: Graph, op: Op, x: Tensor, window: Window, fill: float = 0.0) -> tu
     """What windows slide over, and the ONNX attributes that pad it further.
 
     An op of its own pads where ONNX Runtime's kernels can not: by a whole window, or by what a size that is not yet
-    known asks for if the window is dilated or leaves gaps.
+    known asks for if the window is not dense.
 
     Args:
         g: the graph.
@@ -92,8 +101,7 @@ def padded(g: Graph, op: Op, x: Tensor, window: Window, fill: float = 0.0) -> tu
     """
     pads, kind = known_pads(op, window), op.text("pad_type", "valid").lower()
     if pads is None:
-        gapped = any(reach < step for reach, step in zip(window.reach, window.strides, strict=True))
-        if not window.is_dilated and not gapped:
+        if window.is_dense:
             return x, {"auto_pad": _AUTO_PADS[kind]}
         return _pad(g, x, _same_pads(g, x, window, lower=kind == "same_lower"), fill, len(window.reach)), {}
     if all(0 <= pad < reach for pad, reach in zip(pads, window.reach * 2, strict=True)):
@@ -118,10 +126,10 @@ def known_pads(op: Op, window: Window) -> list[int] | None:
 
 
 def _convolved(g: Graph, op: Op, weight: Tensor, bias: Tensor | None) -> Tensor:
-    dilations = op.ints("dilations") or []
-    x, padding = padded(g, op, op["x"], Window.of(op, op.shape("weight")[2:], dilations))
-    groups = int(op.number("groups", 1))
-    return g.op("Conv", x, weight, bias, strides=op.ints("strides"), dilations=dilations, group=groups, **padding)
+    window = Window.of(op, op.shape("weight")[2:])
+    x, padding = padded(g, op, op["x"], window)
+    steps = {"strides": list(window.strides), "dilations": list(window.dilations)}
+    return g.op("Conv", x, weight, bias, group=int(op.number("groups", 1)), **steps, **padding)
 
 
 def _same_total(size: int | None, reach: int, step: int) -> int | None:

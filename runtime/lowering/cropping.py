@@ -47,7 +47,7 @@ def crop_resize(g: Graph, op: Op) -> Tensor:
     height_first = op.text("box_coordinate_mode", "CORNERS_HEIGHT_FIRST").endswith("HEIGHT_FIRST")
     first, second = coordinates[0::2], coordinates[1::2]
     rows, columns = (first, second) if height_first else (second, first)
-    result = _read(g, op, images, _places(g, op, rows, "height"), _places(g, op, columns, "width"))
+    result = _read(g, op, images, _places(g, op, rows, axis=2), _places(g, op, columns, axis=3))
     return g.op("Squeeze", result, [1]) if op.has("boxes") else result
 
 
@@ -73,9 +73,9 @@ def _columns(g: Graph, boxes: Tensor, count: int) -> list[Numbers]:
     return [Numbers(g, column) for column in split]
 
 
-def _places(g: Graph, op: Op, coordinates: Sequence[Numbers], side: str) -> Places:
-    """The points of the boxes along one side of the image."""
-    axis, count = ("height", "width").index(side) + 2, int(op.number(f"target_{side}", 1))
+def _places(g: Graph, op: Op, coordinates: Sequence[Numbers], *, axis: int) -> Places:
+    """The points of the boxes along one axis of the image."""
+    count = int(op.number("target_height" if axis == 2 else "target_width", 1))
     last = Numbers.of(g, size(g, op["x"], op.shape("x"), axis)).cast(FLOAT) - 1
     mode = op.text("sampling_mode", "DEFAULT")
     start, end = _ends(op, coordinates, last)
@@ -83,7 +83,7 @@ def _places(g: Graph, op: Op, coordinates: Sequence[Numbers], side: str) -> Plac
     along = Grid.of(mode, abs(length), Numbers.of(g, count)).coordinates()
     # Rounding must not carry a point past the end, where the image may be over.
     points = (start + length.sign() * along).at_least(start.at_most(end)).at_most(start.at_least(end))
-    if mode == "UNALIGN_CORNERS":  # the mode in which no value but the image's own stands outside of it
+    if mode == "UNALIGN_CORNERS":  # in other modes there is padding around the image; in this one, its mirror image
         points = mirrored(points, (last * 2).at_least(1))
     return Places(points, last)
 
@@ -112,8 +112,9 @@ def _read(g: Graph, op: Op, images: Numbers, rows: Places, columns: Places) -> T
     top, bottom = rows.pixels()
     left, right = columns.pixels()
     down, across = rows.weight().spread(1, 3, 4), columns.weight().spread(1, 2, 4)
-    above = pixels(top, left) * (1 - across) + pixels(top, right) * across
-    below = pixels(bottom, left) * (1 - across) + pixels(bottom, right) * across
+    before = 1 - across
+    above = pixels(top, left) * before + pixels(top, right) * across
+    below = pixels(bottom, left) * before + pixels(bottom, right) * across
     values = (above * (1 - down) + below * down).tensor
     inside = rows.are_inside().spread(1, 3, 4) & columns.are_inside().spread(1, 2, 4)
     if inside.known is None or not inside.known.all():

@@ -27,11 +27,11 @@ class Numbers:
     held: np.ndarray | Tensor
 
     @classmethod
-    def of(cls, g: Graph, value: Size | np.ndarray | list[int]) -> Numbers:
-        """The numbers of a size, of an array, or of a value of the graph that may be a constant."""
+    def of(cls, g: Graph, value: Size | np.ndarray) -> Numbers:
+        """A size, an array, or a value of the graph, which is known if it is a constant."""
         if isinstance(value, Tensor):
             return cls(g, value if value.constant is None else value.constant.load())
-        return cls(g, np.asarray(value, None if isinstance(value, np.ndarray) else INT64))
+        return cls(g, value if isinstance(value, np.ndarray) else np.asarray(value, INT64))
 
     @property
     def known(self) -> np.ndarray | None:
@@ -126,7 +126,7 @@ class Numbers:
         return Numbers(self.g, np.asarray(value, self.dtype))
 
     def _apply(self, op_type: str, function: Callable[..., np.ndarray], *others: Operand, **attributes: int) -> Numbers:
-        operands = [self.held, *(other.held if isinstance(other, Numbers) else other for other in others)]
+        operands = [each.held if isinstance(each, Numbers) else self._constant(each).held for each in (self, *others)]
         if any(isinstance(each, Tensor) for each in operands):
             return Numbers(self.g, self.g.op(op_type, *operands, **attributes))
         return Numbers(self.g, np.asarray(function(*operands)))

@@ -53,8 +53,7 @@ def _windows(g: Graph, op: Op, fill: float = 0.0) -> tuple[Tensor, dict[str, Any
 
 
 def _window(op: Op) -> Window:
-    kernel = op.ints("kernel_sizes") or []
-    return Window.of(op, kernel, [1] * len(kernel))
+    return Window.of(op, op.ints("kernel_sizes") or [])
 
 
 def _check_elements_in_sight(op: Op) -> None:
@@ -71,7 +70,7 @@ def _check_ceil_mode(op: Op, window: Window, pads: list[int] | None) -> None:
     MIL drops such a window too, but not where there is no padding.
     """
     if pads is None:
-        raise op.refusal("ceil_mode with padding of a whole window")
+        raise op.refusal("ceil_mode with padding of a whole window, or by sizes that are not known before it runs")
     for axis, (reach, step) in enumerate(zip(window.reach, window.strides, strict=True)):
         size, declared = op.shape("x")[2 + axis], op.output_shape[2 + axis]
         if size is None:

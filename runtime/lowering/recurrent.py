@@ -6,7 +6,7 @@ runs in both directions, both have the latter.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from ..constants import Constant
 from ..graph import BOOL, FLOAT, INT64, Graph, Tensor
 from ..op import Op
 from ..registry import lowers
+from ..shapes import sizes, vector
 
 # ONNX's gates, as places in MIL's order of them; of an LSTM, the three with peepholes stand first in both.
 _GATES = {"LSTM": (0, 2, 1, 3), "GRU": (2, 0, 1), "RNN": (0,)}
@@ -32,33 +33,57 @@ _PARAMETERS = {"Affine": (1.0, 0.0), "HardSigmoid": (0.2, 0.5)}
 
 
 @lowers("lstm")
-def lstm(g: Graph, op: Op) -> list[Tensor]:
+def lstm(g: Graph, op: Op) -> Sequence[Tensor]:
     """Where MIL clips the cells, it is a loop: ONNX's LSTM clips what goes into the activations."""
+    states = ["initial_h", "initial_c"]
     if op.has("clip"):
-        return _clipped_lstm(g, op)
+        return _unless_empty(g, op, states, lambda: _clipped_lstm(g, op))
     names = [f"peephole{suffix}" for suffix in _suffixes(op)]
     peepholes = [g.constant(_stacked(op, names, _PEEPHOLES))] if any(map(op.has, names)) else []
-    return _layer(g, op, "LSTM", ["initial_h", "initial_c"], peepholes)
+    return _unless_empty(g, op, states, lambda: _layer(g, op, "LSTM", states, peepholes))
 
 
 @lowers("gru")
-def gru(g: Graph, op: Op) -> list[Tensor]:
+def gru(g: Graph, op: Op) -> Sequence[Tensor]:
     """The two biases count apart only where the reset gate acts on what comes out of the hidden weights."""
-    return _layer(g, op, "GRU", ["initial_h"], linear_before_reset=int(op.flag("reset_after")))
+    after = int(op.flag("reset_after"))
+    return _unless_empty(g, op, ["initial_h"], lambda: _layer(g, op, "GRU", ["initial_h"], linear_before_reset=after))
 
 
 @lowers("rnn")
-def rnn(g: Graph, op: Op) -> list[Tensor]:
+def rnn(g: Graph, op: Op) -> Sequence[Tensor]:
     """ONNX's op of the same name."""
-    return _layer(g, op, "RNN", ["initial_h"])
+    return _unless_empty(g, op, ["initial_h"], lambda: _layer(g, op, "RNN", ["initial_h"]))
+
+
+def _unless_empty(g: Graph, op: Op, states: Sequence[str], run: Callable[[], list[Tensor]]) -> Sequence[Tensor]:
+    """What `run` gives, but not without steps or sequences: ONNX Runtime's kernels abort the process then."""
+    known = op.shape("x")[:2]
+    if 0 in known:
+        return _untouched(g, op, states)
+    if None not in known:
+        return run()
+    with g.body() as empty:
+        empty.outputs = _untouched(g, op, states)
+    with g.body() as full:
+        full.outputs = run()
+    is_empty = g.op("Equal", g.op("Size", op["x"]), 0)
+    return g.subgraph("If", [is_empty], {"then_branch": empty, "else_branch": full})
+
+
+def _untouched(g: Graph, op: Op, states: Sequence[str]) -> list[Tensor]:
+    """The outputs without any step: the states are as they were."""
+    finals = [op[name] for name in states]
+    if not op.flag("output_sequence"):
+        return [g.op("Unsqueeze", finals[0], [0]), *finals]
+    shape = [*sizes(g, op["x"], op.shape("x"))[:2], len(_suffixes(op)) * _hidden_size(op)]
+    return [g.op("Expand", np.zeros((), FLOAT), vector(g, shape)), *finals]
 
 
 def _layer(
     g: Graph, op: Op, kind: str, states: Sequence[str], peepholes: Sequence[Tensor] = (), **attributes: int
 ) -> list[Tensor]:
     """An ONNX layer: what comes out of all steps or of the last, then the states after the last."""
-    if 0 in op.shape("x")[:2]:
-        raise op.refusal("ONNX Runtime has no kernel for sequences without steps, nor for no sequences")
     suffixes = _suffixes(op)
     x, direction = op["x"], op.text("direction", "forward")
     if direction == "reverse" and op.flag("output_sequence"):
@@ -112,33 +137,34 @@ def _activation(op: Op, parameter: str) -> str:
 
 
 def _stacked(op: Op, names: Sequence[str], order: Sequence[int]) -> Constant:
-    """The weights of each direction, with their gates in another order; read only when they are needed."""
-    known = next(_constant(op, name) for name in names if op.has(name))
+    """A parameter of each direction, zeros where it is absent, with its gates in another order; read when needed."""
+    held = [_constant(op, name) if op.has(name) else None for name in names]
+    shape = next(each.shape for each in held if each is not None)
 
     def read() -> np.ndarray:
-        return np.stack([_reordered(_value(op, name, known.shape), order) for name in names])
+        return np.stack([np.zeros(shape, FLOAT) if each is None else _reordered(each.load(), order) for each in held])
 
-    return Constant((len(names), *known.shape), FLOAT, read)
+    return Constant((len(names), *shape), FLOAT, read)
 
 
 def _biases(op: Op, kind: str) -> np.ndarray | None:
     """Those of the inputs, then those of the hidden states, for each direction; MIL has but one, except in a GRU."""
-    names = [[f"input_bias{each}", f"bias{each}"] for each in _suffixes(op)]
-    if not any(op.has(name) for pair in names for name in pair):
+    names = [[f"{name}{each}" for each in _suffixes(op)] for name in ("input_bias", "bias")]
+    held = [_stacked(op, each, _GATES[kind]).load() if any(map(op.has, each)) else None for each in names]
+    known = next((each for each in held if each is not None), None)
+    if known is None:
         return None
-    shape = (len(_GATES[kind]) * _hidden_size(op),)
-    return np.stack(
-        [np.concatenate([_reordered(_value(op, name, shape), _GATES[kind]) for name in pair]) for pair in names]
-    )
-
-
-def _value(op: Op, name: str, shape: tuple[int, ...]) -> np.ndarray:
-    """A parameter; zeros where it is absent."""
-    return _constant(op, name).load() if op.has(name) else np.zeros(shape, FLOAT)
+    return np.concatenate([np.zeros_like(known) if each is None else each for each in held], axis=1)
 
 
 def _constant(op: Op, name: str) -> Constant:
-    return op[name].constant or Constant.of(op.const(name), FLOAT)
+    held = op[name].constant
+    if held is not None:
+        return held
+    value = op.const(name)
+    if value is None:
+        raise op.refusal(f"{name!r} has to be constant")
+    return Constant.of(value, FLOAT)
 
 
 def _reordered(array: np.ndarray, order: Sequence[int]) -> np.ndarray:

@@ -14,6 +14,7 @@ from ..shapes import size, vector
 from .grids import Numbers, mirrored
 
 _SAMPLING = {"bilinear": "linear", "nearest": "nearest"}
+_UNITS = {"unnormalized", "normalized_minus_one_to_one", "normalized_zero_to_one"}
 _PADDING = {"constant": "zeros", "border": "border", "reflection": "reflection", "symmetric": "reflection"}
 
 
@@ -21,8 +22,8 @@ _PADDING = {"constant": "zeros", "border": "border", "reflection": "reflection",
 def resample(g: Graph, op: Op) -> Tensor:
     """One GridSample where ONNX has such a padding; else the coordinates, or the image, are changed to do without."""
     x, mode, padding = op["x"], op.text("sampling_mode").lower(), op.text("padding_mode").lower()
-    if mode not in _SAMPLING or padding not in _PADDING:
-        raise op.refusal(f"there is no sampling mode {mode!r} with a padding mode {padding!r}")
+    if mode not in _SAMPLING or padding not in _PADDING or _units(op) not in _UNITS:
+        raise op.refusal(f"unknown mode among {mode!r}, {padding!r} and {_units(op)!r}")
     coordinates = Numbers.of(g, g.cast(op["coordinates"], FLOAT))
     if _is_direct(op, mode, padding):
         grid, align = _centred(op, coordinates), int(op.flag("align_corners"))
@@ -59,9 +60,13 @@ def affine(g: Graph, op: Op) -> Tensor:
     return g.op("GridSample", op["x"], grid, mode="linear", padding_mode="zeros", align_corners=int(align))
 
 
+def _units(op: Op) -> str:
+    return op.text("coordinates_mode").lower()
+
+
 def _is_direct(op: Op, mode: str, padding: str) -> bool:
     """Whether GridSample computes the very same, for coordinates in [-1, 1]."""
-    if op.text("coordinates_mode") == "unnormalized":
+    if _units(op) == "unnormalized":
         return False
     align = op.flag("align_corners")
     is_direct = {
@@ -83,12 +88,12 @@ def _extent(g: Graph, x: Tensor, op: Op) -> Numbers:
 
 def _centred(op: Op, coordinates: Numbers) -> Numbers:
     """Normalized coordinates, in [-1, 1]."""
-    return coordinates * 2 - 1 if op.text("coordinates_mode") == "normalized_zero_to_one" else coordinates
+    return coordinates * 2 - 1 if _units(op) == "normalized_zero_to_one" else coordinates
 
 
 def _pixels(op: Op, coordinates: Numbers, extent: Numbers) -> Numbers:
     """The coordinates in pixels, of which the first has its centre at 0."""
-    if op.text("coordinates_mode") == "unnormalized":
+    if _units(op) == "unnormalized":
         return coordinates
     centred = _centred(op, coordinates)
     if op.flag("align_corners"):
