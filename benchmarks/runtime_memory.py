@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -29,7 +30,7 @@ def measure(folder: Path, *, parameters: int, target: str) -> dict[str, Any]:
     imports = jobs.import_runtime(folder)
     usage, seconds = jobs.run_dense(package)
     return {
-        "environment": reporting.environment(),
+        "environment": {**reporting.environment(), "onnxruntime": version("onnxruntime")},
         "target": target,
         "parameters": count,
         "package_bytes": reporting.package_bytes(package),

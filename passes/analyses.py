@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar, cast
-
-from typing_extensions import Self
+from typing import Any, Self, TypeVar, cast
 
 AnyAnalysis = TypeVar("AnyAnalysis", bound="Analysis")
 

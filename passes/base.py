@@ -14,8 +14,7 @@ from .remarks import Remark, RemarkKind
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-    from typing_extensions import Self
+    from typing import Self
 
     from .analyses import Analysis, AnalysisManager
 

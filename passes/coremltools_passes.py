@@ -85,7 +85,7 @@ def _set_option(graph_pass: Any, pass_id: str, name: str, value: Any) -> None:
     for candidate in _readings(value):
         try:
             graph_pass.set_options([PassOption(name, candidate)])
-        except (NotImplementedError, ValueError, TypeError, AttributeError) as error:  # noqa: PERF203 - at most three
+        except (NotImplementedError, ValueError, TypeError, AttributeError) as error:
             failures.append(error)
         else:
             return

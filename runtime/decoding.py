@@ -15,6 +15,7 @@ from ..ir.dtypes import dtype_named, unpack_bits
 from ..ir.errors import RunError
 from ..ir.pymil import Value
 
+# How many indices are looked up at once; numpy makes eight bytes of each.
 _STRETCH = 1 << 16
 
 _Decoder = Callable[[Any], "tuple[np.ndarray, ...]"]
@@ -161,7 +162,7 @@ def _looked_up(indices: np.ndarray, lut: np.ndarray, vector_axis: int) -> np.nda
 
 
 def _taken(table: np.ndarray, indices: np.ndarray) -> np.ndarray:
-    """`table[indices]`, a stretch at a time, because numpy makes eight bytes of each index."""
+    """`table[indices]`, a stretch at a time."""
     flat = indices.reshape(-1)
     result = np.empty((flat.size, *table.shape[1:]), table.dtype)
     for start in range(0, flat.size, _STRETCH):
