@@ -42,9 +42,9 @@ class Histogram:
 
     def build(self, g: Graph, tensor: Tensor) -> Tensor:
         """The counts, computed in the graph."""
-        scale = np.float32(self.bins / (self.high - self.low))
-        shifted = g.op("Sub", g.op("Reshape", g.cast(tensor, FLOAT), [-1]), np.float32(self.low))
-        place = g.op("Clip", g.op("Floor", g.op("Mul", shifted, scale)), np.float32(0), np.float32(self.bins - 1))
+        scale = self.bins / (self.high - self.low)
+        shifted = g.op("Sub", g.op("Reshape", g.cast(tensor, FLOAT), [-1]), self.low)
+        place = g.op("Clip", g.op("Floor", g.op("Mul", shifted, scale)), 0, self.bins - 1)
         bins = g.cast(place, INT32)
         # Half the memory of int64, and enough to count the elements of any tensor that fits into it.
         ones = g.op("ConstantOfShape", g.op("Shape", bins), value=np.ones(1, INT32), dtype=INT32)
