@@ -18,6 +18,9 @@ import milopt
 import numpy as np
 import onnxruntime
 import torch
+from milopt.ir.pymil import dtype_of
+from milopt.ir.walking import input_values, walk
+from milopt.runtime.decoding import is_constant
 from milopt.runtime.session import Session
 
 from . import reporting, torch_models
@@ -28,6 +31,9 @@ EAGER = "torch eager"
 # PyTorch's two exporters: whichever ONNX Runtime runs faster is what milopt is compared with.
 EXPORTERS = {"onnxruntime, dynamo": True, "onnxruntime, torchscript": False}
 PRECISIONS = {"milopt, fp32 package": "FLOAT32", "milopt, fp16 package": "FLOAT16"}
+PLAIN, OBSERVED = "milopt, fp32 package", "milopt, fp32 package, observed"
+# Ops whose inputs are quantized when activations are; the minimum and maximum of each is what calibration asks for.
+QUANTIZED_OPS = {"add", "avg_pool", "conv", "conv_transpose", "linear", "matmul", "max_pool", "reduce_mean"}
 
 
 def measure(name: str, folder: Path, *, threads: int, rounds: int, calls: int) -> dict[str, Any]:
@@ -39,6 +45,7 @@ def measure(name: str, folder: Path, *, threads: int, rounds: int, calls: int) -
     openers = {tool: partial(OPENERS[path.suffix], path, threads) for tool, path in paths.items()}
     image = np.random.default_rng(0).standard_normal(SHAPE, dtype=np.float32)
     runners = {EAGER: _eager(module, image), **{tool: _runner(each(), image) for tool, each in openers.items()}}
+    runners[OBSERVED] = _observed(paths[PLAIN], threads, image)
     runs = alternate(runners, rounds=rounds, calls=calls)
     opening = alternate(openers, rounds=rounds, calls=1)
     reference = min(EXPORTERS, key=lambda tool: median(runs[tool]))
@@ -55,6 +62,7 @@ def measure(name: str, folder: Path, *, threads: int, rounds: int, calls: int) -
             }
             for tool in PRECISIONS
         },
+        "observed_by_plain": median_ratio(runs[OBSERVED], runs[PLAIN]),
         "deviation": {tool: deviation(call(), runners[EAGER]()) for tool, call in runners.items()},
     }
 
@@ -93,6 +101,26 @@ def _runner(session: Any, image: np.ndarray) -> Contestant:
     return lambda: session.run([OUTPUT], {INPUT: image})[0]
 
 
+def _observed(path: Path, threads: int, image: np.ndarray) -> Contestant:
+    """Runs that give the minimum and maximum of every value that quantized ops take."""
+    model = milopt.load(path)
+    names = {
+        var.name
+        for operation in walk(model.program)
+        if operation.op_type in QUANTIZED_OPS
+        for _, var in input_values(operation)
+        if not is_constant(var) and dtype_of(var).is_float
+    }
+    session = Session(model, threads=threads, observe=dict.fromkeys(names, ("min", "max")))
+
+    def run() -> np.ndarray:
+        outputs, observed = session.run_observed({INPUT: image})
+        assert len(observed) == len(names)  # noqa: S101 - a benchmark that observes nothing tells nothing
+        return np.asarray(outputs[OUTPUT])
+
+    return run
+
+
 def _eager(module: torch.nn.Module, image: np.ndarray) -> Contestant:
     def run() -> np.ndarray:
         with torch.inference_mode():
@@ -118,6 +146,7 @@ def print_record(record: dict[str, Any]) -> None:
         print(f"{name}, {found['parameters']:,} parameters; the ratios' reference is {found['reference']}")
         headers = ("", "run", "/ onnxruntime", "/ torch", "open", "/ onnxruntime", "SQNR", "largest difference")
         reporting.print_table(headers, [_row(tool, found) for tool in found["run_seconds"]])
+        print(f"with every quantizable value's minimum and maximum observed: {found['observed_by_plain']:.2f}\n")
 
 
 def _row(tool: str, found: dict[str, Any]) -> tuple[str, ...]:

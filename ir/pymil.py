@@ -6,6 +6,7 @@ Importing this module imports coremltools, which takes a second: the rest of `ir
 
 from __future__ import annotations
 
+import functools
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -109,7 +110,12 @@ def op_class(op_type: str, opset: Opset, where: object = None) -> Any:
     if AvailableTarget(newest) not in variants:
         first = min(variants).name
         raise ProgramError(f"op {op_type!r} is not in the opset {opset}", where=where, hint=f"it came with {first}")
-    return _get_version_of_op(variants, available_target(min(opset, IOS18)))
+    return _version_of_op(op_type, available_target(min(opset, IOS18)))
+
+
+@functools.cache
+def _version_of_op(op_type: str, target: Any) -> Any:
+    return _get_version_of_op(SSAOpRegistry.core_ops[op_type], target)
 
 
 def dtype_of(var: Any) -> DType:

@@ -9,6 +9,10 @@ import attrs
 import numpy as np
 
 from ..ir.weight_files import release_pages
+from .halves import widened
+
+# From here on a call of ONNX Runtime costs less than what it saves.
+_LARGE_BYTES = 1 << 16
 
 
 @attrs.frozen(eq=False)
@@ -40,10 +44,13 @@ class Constant:
         """The array, C-contiguous, of type `dtype`; a copy only where it has to be."""
         stored = self.read()
         with np.errstate(over="ignore"):  # a double beyond the range of a float is infinite, as everywhere
-            array = np.asarray(stored, dtype=self.dtype, order="C")
+            array = widened(stored) if self._is_large_half(stored) else np.asarray(stored, dtype=self.dtype, order="C")
         if array is not stored:
             release_pages(stored)
         return array.reshape(self.shape)
+
+    def _is_large_half(self, stored: np.ndarray) -> bool:
+        return self.dtype == np.float32 and stored.dtype == np.float16 and stored.nbytes >= _LARGE_BYTES
 
     def as_type(self, dtype: Any) -> Constant:
         """The same values in another type."""

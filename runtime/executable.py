@@ -83,7 +83,7 @@ def dimensions(lowered: LoweredFunction) -> dict[str, Dimensions]:
 
 
 def as_input(inputs: Mapping[str, Any], port: Port) -> np.ndarray:
-    """The array for an input, in the type that the graph holds it in; values that MIL has in fp16 are rounded to it.
+    """The array for an input, in the type that the graph holds it in.
 
     Raises:
         RunError: it is missing, or of another shape.
@@ -91,10 +91,8 @@ def as_input(inputs: Mapping[str, Any], port: Port) -> np.ndarray:
     if port.name not in inputs:
         raise RunError(f"input {port.name!r} is missing", hint=f"it is {describe(port)}")
     array = np.asarray(inputs[port.name])
-    if port.dtype == "fp16":
-        with np.errstate(over="ignore"):
-            array = array.astype(np.float16, copy=False)
-    array = np.asarray(array, dtype=port.tensor.dtype, order="C")
+    with np.errstate(over="ignore"):
+        array = np.asarray(array, dtype=port.tensor.dtype, order="C")
     fits = array.ndim == len(port.shape) and all(
         known in (None, size) for known, size in zip(port.shape, array.shape, strict=True)
     )

@@ -15,6 +15,7 @@ import numpy as np
 import onnx
 
 OPSET = 21
+IR_VERSION = 10  # of ONNX 1.16, the first with this opset
 
 _SPELLINGS = {"float": "float32", "double": "float64"}
 # Where a kernel lacks a type, the values are cast to the first of these that it has and that holds them all.

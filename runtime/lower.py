@@ -131,9 +131,7 @@ class BlockLowering:
 
     def rounded(self, tensor: Tensor) -> Tensor:
         """The value as fp16 holds it, where the precision asks for it."""
-        if self.precision == "float32" or tensor.dtype != FLOAT:
-            return tensor
-        return self.graph.cast(self.graph.op("Cast", tensor, to=HALF, dtype=HALF), FLOAT)
+        return tensor if self.precision == "float32" else halved(self.graph, tensor)
 
     def _watch(self, var: Any, tensor: Tensor) -> None:
         """Adds the statistics of a value where it is made, so that nothing keeps it alive for them."""
@@ -172,6 +170,11 @@ class BlockLowering:
         return self.rounded(tensor)
 
 
+def halved(graph: Graph, tensor: Tensor) -> Tensor:
+    """The values of a float tensor as fp16 holds them; what is too large becomes infinite."""
+    return graph.cast(graph.op("Cast", tensor, to=HALF, dtype=HALF), FLOAT) if tensor.dtype == FLOAT else tensor
+
+
 def lower_function(
     function: Any, precision: Precision = "float32", observe: Mapping[str, Sequence[Statistic]] | None = None
 ) -> LoweredFunction:
@@ -193,11 +196,13 @@ def lower_function(
     inputs, states = [], []
     for name, var in function.inputs.items():
         tensor = graph.input(name, graph_dtype(dtype_of(var)))
-        lowering.bind(var, tensor)
         if mil_types.is_state(var.sym_type):
+            lowering.bind(var, tensor)
             lowering.states[name] = tensor
             states.append(_port(name, var, tensor))
         else:
+            # A caller's numbers are rounded in both precisions: the input's type says that they are fp16.
+            lowering.bind(var, halved(graph, tensor) if dtype_of(var).name == "fp16" else tensor)
             inputs.append(_port(name, var, tensor))
     results = lowering.lower(function)
     graph.scope = "output"

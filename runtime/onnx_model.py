@@ -11,9 +11,7 @@ from onnx import helper
 
 from .constants import Constant
 from .graph import Body, Graph, Node
-from .kernels import OPSET
-
-IR_VERSION = 10  # of ONNX 1.16, the first with opset 21
+from .kernels import IR_VERSION, OPSET
 
 Dimensions: TypeAlias = Sequence["int | str | None"]
 # Writes the data of a constant, or where they are, into its protobuf; takes its name in the graph.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 import pkgutil
 from collections.abc import Callable, Mapping, Sequence
@@ -79,6 +80,7 @@ def runnable_ops() -> list[str]:
     return sorted(set(_lowerings()) | _DECODED)
 
 
+@functools.cache
 def _lowerings() -> Mapping[str, Lowering]:
     from . import lowering
 
