@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from .. import options
 from ..progress import working
 
 if TYPE_CHECKING:
@@ -16,16 +17,10 @@ if TYPE_CHECKING:
 @click.command
 @click.argument("model", type=click.Path(path_type=Path))
 @click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="The .onnx file to write.")
-@click.option("--function", help="The function to export; without it, the model's default.")
+@options.function
 @click.option("--stage", help="Of a pipeline: the place of the stage to export, such as 0.")
-@click.option(
-    "--precision",
-    type=click.Choice(["float32", "float16"]),
-    default="float32",
-    show_default=True,
-    help="float16 rounds every fp16 value as the device stores it.",
-)
-@click.option("--force", is_flag=True, help="Replace the output if it exists.")
+@options.precision
+@options.force
 def export(model: Path, output: Path, *, function: str | None, stage: str | None, precision: Any, force: bool) -> None:
     """Write the ONNX model that the runtime runs for MODEL.
 

@@ -9,6 +9,7 @@ from typing import Any
 import attrs
 import click
 
+from .. import options
 from ..progress import working
 
 
@@ -30,7 +31,7 @@ from ..progress import working
     is_flag=True,
     help="Fail, and write nothing, when nothing was compressed or a weight was missed.",
 )
-@click.option("--force", is_flag=True, help="Replace the output if it exists.")
+@options.force
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
 @click.option("--timing", is_flag=True, help="Print the time of each pass to stderr.")
 def optimize(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from .. import options
 from ..progress import counted, working
 
 if TYPE_CHECKING:
@@ -31,17 +32,11 @@ if TYPE_CHECKING:
     help="The .npz to write, outputs stacked along a new first axis; a name without ending is a folder with one .npz "
     "for each sample.",
 )
-@click.option("--function", help="The function to run; without it, the model's default.")
-@click.option(
-    "--precision",
-    type=click.Choice(["float32", "float16"]),
-    default="float32",
-    show_default=True,
-    help="float32 is the reference; float16 rounds every fp16 value as the device stores it.",
-)
+@options.function
+@options.precision
 @click.option("--carry-state", is_flag=True, help="Each sample goes on with the state that the one before left.")
 @click.option("--threads", type=click.IntRange(min=1), help="Threads to compute with; without it, one for each core.")
-@click.option("--force", is_flag=True, help="Replace the output if it exists.")
+@options.force
 @click.option("--json", "as_json", is_flag=True, help="Print the summary of the outputs as JSON.")
 @click.option("--list-ops", is_flag=True, help="List the MIL ops that can be run, and do nothing else.")
 def run(
@@ -53,7 +48,7 @@ def run(
     force: bool,
     as_json: bool,
     list_ops: bool,
-    **options: Any,
+    **settings: Any,
 ) -> None:
     """Run MODEL on samples, on any machine.
 
@@ -64,7 +59,9 @@ def run(
         _list_ops()
         return
     if model is None or data is None:
-        raise click.UsageError("give a MODEL and --data" if model is None else "give --data: " + _takes(model, options))
+        raise click.UsageError(
+            "give a MODEL and --data" if model is None else "give --data: " + _takes(model, settings)
+        )
     from ...ir.model import load
     from ...runtime.results import as_arrays, check_results, summary, write_results
     from ...runtime.session import Session
@@ -72,7 +69,7 @@ def run(
     if output is not None:
         check_results(output, overwrite=force)
     with working(f"opening {model.name}"):
-        session = Session(load(model), options.pop("function"), **options)
+        session = Session(load(model), settings.pop("function"), **settings)
         samples = _samples(session, data)
     results = [as_arrays(outputs) for outputs in _run(session, samples, data, carry_state=carry_state)]
     if output is not None:
@@ -92,11 +89,11 @@ def _list_ops() -> None:
     click.echo("\n".join(runnable_ops()))
 
 
-def _takes(model: Path, options: dict[str, Any]) -> str:
+def _takes(model: Path, settings: dict[str, Any]) -> str:
     from ...ir.model import load
     from ...runtime.session import Session
 
-    inputs = Session(load(model), options["function"]).inputs
+    inputs = Session(load(model), settings["function"]).inputs
     return "the model takes " + ", ".join(f"{each.name}: {each}" for each in inputs)
 
 
