@@ -7,6 +7,7 @@ from typing import Any
 
 import attrs
 
+from .collecting import collector_paused
 from .package import Package
 from .targets import Opset, opset_of_specification
 from .weight_store import WeightStore
@@ -47,7 +48,8 @@ class Stage:
         from .proto_reader import read_program
 
         described = [function.name for function in self.specification.description.functions]
-        program = read_program(self.specification.mlProgram, self.weights, function_order=described)
+        with collector_paused():
+            program = read_program(self.specification.mlProgram, self.weights, function_order=described)
         if described:
             program.export_as_multifunction = True
             program.default_function_name = self.specification.description.defaultFunctionName or described[0]
