@@ -49,7 +49,8 @@ class State:
         except RunError as error:
             error.where = f"state {name!r}"
             raise
-        self._values[name] = array.astype(self._values[name].dtype)
+        with np.errstate(over="ignore"):
+            self._values[name] = array.astype(feature.dtype).astype(self._values[name].dtype)
 
     def __iter__(self) -> Iterator[str]:
         """The states' names."""
