@@ -424,7 +424,7 @@ def test_pipelines_of_one_target_are_listed(name: str, milopt: Command) -> None:
 # --- help
 
 
-@pytest.mark.parametrize("words", [[], ["optimize"], ["print"], ["passes"], ["pipelines"]])
+@pytest.mark.parametrize("words", [[], ["optimize"], ["run"], ["print"], ["export"], ["passes"], ["pipelines"]])
 @pytest.mark.parametrize("flag", ["-h", "--help"])
 def test_help_is_given_on_stdout(words: list[str], flag: str, milopt: Command) -> None:
     ran = milopt(*words, flag)
@@ -434,7 +434,8 @@ def test_help_is_given_on_stdout(words: list[str], flag: str, milopt: Command) -
 
 
 def test_help_names_every_command_and_option(milopt: Command) -> None:
-    assert re.findall(r"^  (\w+)  ", milopt("--help").out, re.MULTILINE) == ["optimize", "passes", "pipelines", "print"]
+    commands = ["export", "optimize", "passes", "pipelines", "print", "run"]
+    assert re.findall(r"^  (\w+)  ", milopt("--help").out, re.MULTILINE) == commands
     flags = re.findall(r"--[a-z-]+", milopt("optimize", "--help").out)
     assert {"--output", "--target", "--scheme", "--dtype", "--mode", "--granularity", "--min-elements", "--strict",
             "--force", "--json", "--timing"} <= set(flags)  # fmt: skip

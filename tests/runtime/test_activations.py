@@ -173,4 +173,4 @@ def test_choosing_activations_are_not_rounded() -> None:
 
     lowered = lower_function(program.functions["main"], "float16")
 
-    assert [node.op_type for node in lowered.graph.main.nodes] == ["Relu", "Clip"]
+    assert [node.op_type for node in lowered.graph.main.nodes] == ["Cast", "Cast", "Relu", "Clip"]  # the input is

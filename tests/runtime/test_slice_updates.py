@@ -9,7 +9,7 @@ from milopt.ir.pymil import mb
 from milopt.ir.targets import IOS18
 from milopt.runtime.lower import lower_function
 from milopt.runtime.session import Session
-from support.program_registry import Input, build_program, fp32, int32
+from support.program_registry import build_program, fp32, int32
 from support.running import run
 
 GRID = np.arange(24, dtype=np.float32).reshape(2, 3, 4)
@@ -96,7 +96,7 @@ def test_a_row_is_written_without_reshaping_the_cache() -> None:
         whole = [False, True]
         return mb.slice_update(x=cache, update=row, begin=begin, end=end, begin_mask=whole, end_mask=whole)
 
-    program = build_program(body, IOS18, cache=Input((8, 4)), row=Input((None, 4)), begin=int32(2), end=int32(2))
+    program = build_program(body, IOS18, cache=fp32(8, 4), row=fp32(None, 4), begin=int32(2), end=int32(2))
     graph = lower_function(program.functions["main"], "float16").graph
 
     (scatter,) = (node for node in graph.main.nodes if node.op_type == "ScatterND")
