@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def collector_paused() -> Iterator[None]:
-    """While it lasts, nothing is searched for cycles: each search walks all objects of the process, and finds none."""
+    """While it lasts, nothing is searched for cycles: a search walks all objects of the process, those of torch too."""
     enabled = gc.isenabled()
     gc.disable()
     try:

@@ -28,7 +28,6 @@ from .pymil import (
     new_constant,
     new_operation,
     op_class,
-    read_constant,
     types,
     unique_names,
     value_type_from_proto,
@@ -136,10 +135,7 @@ class _FunctionReader:
 
     def _read_operation(self, operation: Any, scope: _Scope) -> None:
         name = operation_name(operation)
-        if operation.type == "const" and not operation.inputs and set(operation.attributes) == {"name", "val"}:
-            value = decode_value(operation.attributes["val"], self._weights)
-            _name_outputs(operation, read_constant(name, value), scope)
-        elif operation.type == "write_state":
+        if operation.type == "write_state":
             self._read_write_state(operation, name, scope)
         elif operation.type != "read_state" or not _merge_read_state(operation, name, scope):
             self._read_generic(operation, name, scope)

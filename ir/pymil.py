@@ -36,9 +36,8 @@ from coremltools.converters.mil.mil.ops.helper import _get_version_of_op
 from coremltools.converters.mil.mil.ops.registry import SSAOpRegistry
 from coremltools.converters.mil.mil.passes.graph_pass import AbstractGraphPass
 from coremltools.converters.mil.mil.program import StateTensorPlaceholder, get_new_symbol, get_new_variadic_symbol
-from coremltools.converters.mil.mil.scope import SCOPE_STACK, ScopeInfo, ScopeSource
+from coremltools.converters.mil.mil.scope import ScopeInfo, ScopeSource
 from coremltools.converters.mil.mil.types.symbolic import is_symbolic
-from coremltools.converters.mil.mil.var import InternalVar
 
 from .dtypes import DType, dtype_named, dtype_of_proto
 from .errors import ProgramError, did_you_mean
@@ -69,7 +68,6 @@ __all__ = [
     "op_class",
     "opset_of",
     "proto",
-    "read_constant",
     "types",
     "unique_names",
     "value_type_from_proto",
@@ -200,26 +198,6 @@ def new_operation(cls: Any, *, name: str, inputs: dict[str, Any], before: Any = 
         reason = error.args[0] if error.args else repr(error)
         raise ProgramError(f"op of type {cls.__name__!r} is not valid: {reason}", where=f"op {name!r}") from error
     return (outputs[0] if isinstance(outputs, list | tuple) else outputs).op
-
-
-def read_constant(name: str, value: Value) -> Any:
-    """Adds a constant of exactly this name to the current block, in a third of the builder's time; returns its op.
-
-    Most ops of a program are constants. The builder's other work is for ops with inputs, defaults and scopes.
-
-    Raises:
-        ProgramError: PyMIL has no such constants.
-    """
-    block = curr_block()
-    internal = InternalVar(value, name=f"{name}_val")
-    block.add_internal_var(internal)
-    try:
-        operation = _CONSTANT(name=name, val=internal, enclosing_block=block, scopes=SCOPE_STACK.get_curr_scopes())
-        block._insert_op_before(operation)  # noqa: SLF001 - this is the adapter
-        operation.type_value_inference()
-    except (ValueError, TypeError, AttributeError) as error:
-        raise ProgramError(f"the constant is not valid: {error}", where=f"op {name!r}") from error
-    return operation
 
 
 def new_constant(value: Value, stem: str) -> Any:

@@ -14,6 +14,7 @@ import numpy as np
 from ..ir.dtypes import dtype_named, unpack_bits
 from ..ir.errors import RunError
 from ..ir.pymil import Value
+from ..ir.weight_files import release_pages
 
 # How many indices are looked up at once; numpy makes eight bytes of each.
 _STRETCH = 1 << 16
@@ -38,12 +39,16 @@ def _is_decoded(operation: Any) -> bool:
 
 
 def decode(operation: Any) -> tuple[np.ndarray, ...]:
-    """The outputs of a `constexpr_*` op.
+    """The outputs of a `constexpr_*` op; what it read of mapped files leaves memory again.
 
     Raises:
         RunError: one of its inputs is not constant.
     """
-    return _DECODERS[operation.op_type](operation)
+    outputs = _DECODERS[operation.op_type](operation)
+    for var in operation.inputs.values():
+        if isinstance(var.val, np.ndarray):
+            release_pages(var.val)
+    return outputs
 
 
 def _array(operation: Any, parameter: str) -> np.ndarray:

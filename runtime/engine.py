@@ -11,7 +11,7 @@ import onnx
 
 from ..ir.errors import RunError
 from .constants import Constant
-from .graph import Body, Graph
+from .graph import Graph, with_nested
 from .onnx_model import Dimensions, embed, model_of
 
 # Constants of at least this many bytes are handed over; inside the model they would be copied several times.
@@ -72,23 +72,15 @@ class Engine:
 def _fed_constants(graph: Graph) -> dict[str, Constant]:
     """The weights that become inputs, where all constants together are too large to be held twice."""
     uses: defaultdict[str, set[tuple[str, int]]] = defaultdict(set)
-    _collect_uses(graph.main, uses)
+    for node in (each for outer in graph.main.nodes for each in with_nested(outer)):
+        for index, name in enumerate(node.inputs):
+            uses[name].add((node.op_type, index))
     used = {name: graph.constants[name] for name in uses if name in graph.constants}
     if sum(constant.nbytes for constant in used.values()) < FED_BYTES:
         return {}
     return {
         name: constant for name, constant in used.items() if constant.nbytes >= HANDED_BYTES and uses[name] <= _FEEDABLE
     }
-
-
-def _collect_uses(body: Body, uses: defaultdict[str, set[tuple[str, int]]]) -> None:
-    """Adds the ops and places that use each value."""
-    for node in body.nodes:
-        for index, name in enumerate(node.inputs):
-            uses[name].add((node.op_type, index))
-        for value in node.attributes.values():
-            if isinstance(value, Body):
-                _collect_uses(value, uses)
 
 
 class _Handover:

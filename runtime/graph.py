@@ -14,8 +14,8 @@ import numpy as np
 from .constants import Constant
 from .kernels import signature, type_for
 
-INT64, INT32, BOOL, FLOAT = (np.dtype(name) for name in ("int64", "int32", "bool", "float32"))
-HALF = np.dtype("float16")
+INT64, INT32, BOOL = (np.dtype(name) for name in ("int64", "int32", "bool"))
+HALF, FLOAT, DOUBLE = (np.dtype(name) for name in ("float16", "float32", "float64"))
 
 
 @attrs.frozen(eq=False)
@@ -177,7 +177,7 @@ class Graph:
         results = []
         for index, tensor in enumerate(made):
             kind = sign.outputs[min(index, len(sign.outputs) - 1)]
-            results.append(self.cast(tensor, wanted[kind]) if kind in wanted and kind in run else tensor)
+            results.append(self.cast(tensor, wanted[kind]) if kind in wanted else tensor)
         return tuple(results)
 
     def cast(self, tensor: Tensor, dtype: Any, *, fits: bool = False) -> Tensor:
@@ -234,7 +234,7 @@ class Graph:
         for node in reversed(self.main.nodes):
             if not needed.isdisjoint(node.outputs):
                 kept.append(node)
-                needed.update(_names_used(node))
+                needed.update(name for each in with_nested(node) for name in each.inputs)
         self.main.nodes[:] = reversed(kept)
 
     def _own(self, outputs: Sequence[Tensor]) -> list[Tensor]:
@@ -296,13 +296,13 @@ class Graph:
         return name
 
 
-def _names_used(node: Node) -> Iterator[str]:
-    """What an op takes, and what the ops of its nested graphs take."""
-    yield from node.inputs
+def with_nested(node: Node) -> Iterator[Node]:
+    """An op, and the ops of the graphs nested in it."""
+    yield node
     for value in node.attributes.values():
         if isinstance(value, Body):
             for nested in value.nodes:
-                yield from _names_used(nested)
+                yield from with_nested(nested)
 
 
 def _is_type(kind: str) -> bool:

@@ -1,4 +1,4 @@
-"""fp16 to fp32 by ONNX Runtime, whose conversion is vector code; numpy's takes three times as long."""
+"""fp16 to fp32 by ONNX Runtime, whose conversion is vector code: up to twice as fast as numpy's."""
 
 from __future__ import annotations
 

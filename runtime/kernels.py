@@ -18,7 +18,7 @@ OPSET = 21
 IR_VERSION = 10  # of ONNX 1.16, the first with this opset
 
 _SPELLINGS = {"float": "float32", "double": "float64"}
-# Where a kernel lacks a type, the values are cast to the first of these that it has and that holds them all.
+# Where a kernel lacks a type, the values are cast to the first of these that it has; the last ones may lose digits.
 _WIDER = {
     "bool": ("uint8", "int32", "int64", "float32"),
     "int8": ("int16", "int32", "int64", "float32"),
@@ -42,12 +42,10 @@ class Signature:
     Attributes:
         inputs: the type variable (`T`), or the numpy name of the only type, of each input.
         outputs: the same of each output.
-        is_variadic: the last input may be repeated.
     """
 
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
-    is_variadic: bool
 
     def input(self, index: int) -> str:
         """The type variable or type of an input; beyond the last, that of a variadic op's last."""
@@ -58,7 +56,6 @@ class Signature:
 def signature(op_type: str) -> Signature:
     """The signature of an ONNX op in the opset that milopt writes."""
     schema = onnx.defs.get_schema(op_type, OPSET, "")
-    last = schema.inputs[-1] if schema.inputs else None
     # A variable for a single type, as of the outputs of Shape and Less, is that type.
     single = {
         each.type_param_str: each.allowed_type_strs[0]
@@ -68,7 +65,6 @@ def signature(op_type: str) -> Signature:
     return Signature(
         inputs=tuple(_spelled(single.get(each.type_str, each.type_str)) for each in schema.inputs),
         outputs=tuple(_spelled(single.get(each.type_str, each.type_str)) for each in schema.outputs),
-        is_variadic=last is not None and last.option == onnx.defs.OpSchema.FormalParameterOption.Variadic,
     )
 
 

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import numpy as np
-
-from ..graph import Graph, Tensor
+from ..graph import DOUBLE, Graph, Tensor
 from ..op import Op
 from ..registry import lowers
-
-_DOUBLE = np.dtype("float64")
 
 _UNARY = {
     "abs": "Abs",
@@ -101,7 +97,7 @@ def _operands(g: Graph, op: Op) -> tuple[Tensor, Tensor]:
     """
     if op.dtype("x").kind == "f":
         return op["x"], op["y"]
-    return g.cast(op["x"], _DOUBLE), g.cast(op["y"], _DOUBLE)
+    return g.cast(op["x"], DOUBLE), g.cast(op["y"], DOUBLE)
 
 
 @lowers("exp2")

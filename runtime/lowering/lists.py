@@ -70,8 +70,12 @@ def _list(g: Graph, op: Op) -> Tensor:
 def _written(g: Graph, op: Op, parameter: str, values: Tensor) -> Tensor:
     """The list with other values at the places that an input says."""
     places = _places(g, op, parameter)
-    last = places if op.rank(parameter) == 0 else _largest(g, places)
-    return g.op("ScatterND", _grown(g, op, last, values), g.op("Unsqueeze", places, [1]), values)
+    if op.rank(parameter) == 0:
+        return g.op("ScatterND", _grown(g, op, places, values), g.op("Unsqueeze", places, [1]), values)
+    # ONNX Runtime's ScatterND writes in parallel: of several values at one place any might win.
+    others = list(range(1, 1 + len(op.var("ls").elem_shape)))
+    index = g.op("Expand", g.op("Unsqueeze", places, others), g.op("Shape", values)) if others else places
+    return g.op("ScatterElements", _grown(g, op, _largest(g, places), values), index, values, axis=0)
 
 
 def _grown(g: Graph, op: Op, last: Tensor, values: Tensor) -> Tensor:

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..graph import INT64, Graph, Tensor
+from ..graph import DOUBLE, INT64, Graph, Tensor
 from ..op import Op
 from ..registry import lowers
-
-_DOUBLE = np.dtype("float64")
 
 _SUMS = {
     "reduce_l1_norm": "ReduceL1",
@@ -42,7 +40,7 @@ def choices(g: Graph, op: Op) -> Tensor:
 def real(g: Graph, op: Op) -> Tensor:
     """Reductions whose results are no integers; those of integers are computed in doubles and truncated."""
     x = op["x"]
-    return _reduced(g, op, _REAL[op.type], x if x.dtype.kind == "f" else g.cast(x, _DOUBLE))
+    return _reduced(g, op, _REAL[op.type], x if x.dtype.kind == "f" else g.cast(x, DOUBLE))
 
 
 def _reduced(g: Graph, op: Op, onnx_op: str, x: Tensor) -> Tensor:

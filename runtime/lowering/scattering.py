@@ -14,7 +14,7 @@ from typing import NamedTuple
 import attrs
 import numpy as np
 
-from ..graph import INT64, Graph, Tensor
+from ..graph import DOUBLE, INT64, Graph, Tensor
 from ..op import Op
 from ..registry import lowers
 from ..shapes import Size, product, size, sizes, vector
@@ -198,7 +198,7 @@ class _Writer:
 
     def _divided(self, data: Tensor, indices: Tensor, updates: Tensor) -> Tensor:
         """Divides by the product of the updates to each place; integers as doubles, which truncate to the same."""
-        g, kind = self.g, data.dtype if data.dtype.kind == "f" else np.dtype("float64")
+        g, kind = self.g, data.dtype if data.dtype.kind == "f" else DOUBLE
         ones = g.op("ConstantOfShape", g.op("Shape", data), value=np.ones(1, kind), dtype=kind)
         divisors = self._reduced(ones, indices, g.cast(updates, kind))
         return g.cast(g.op("Div", g.cast(data, kind), divisors), data.dtype)

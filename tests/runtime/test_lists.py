@@ -164,3 +164,14 @@ def test_list_of_strings_is_refused(held: Callable[[], Any]) -> None:
 
     with pytest.raises(RunError, match=r"can not run '(make_list|list_read)': lists of strings"):
         run(body, x=X)
+
+
+def test_of_several_values_at_one_place_the_last_wins() -> None:
+    def body(x: Any, places: Any) -> Any:
+        return everything(mb.list_scatter(ls=mb.make_list(init_length=3, elem_shape=(3,)), indices=places, value=x))
+
+    x = np.arange(30_000, dtype=np.float32).reshape(10_000, 3)
+
+    (held,) = run(body, x=x, places=np.ones(10_000, np.int32))
+
+    np.testing.assert_array_equal(held, [[0, 0, 0], x[-1], [0, 0, 0]])

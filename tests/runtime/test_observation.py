@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from typing import Any
 
 import numpy as np
@@ -98,3 +100,37 @@ def test_what_can_not_be_observed_is_refused(observe: Observe, message: str) -> 
 def test_an_empty_histogram_is_refused(low: float, high: float, bins: int) -> None:
     with pytest.raises(MiloptError, match=re.escape(f"a histogram of {bins} bins")):
         Histogram(low=low, high=high, bins=bins)
+
+
+# Runs forty values of 4 MB, one after the other, thrice, and prints by how many MB the process grew at its peak.
+GROWTH = """
+import resource, sys
+import numpy as np
+from milopt.ir.pymil import available_target, mb
+from milopt.ir.targets import IOS15
+from milopt.runtime.session import Session
+
+@mb.program(input_specs=[mb.TensorSpec((1000, 1000))], opset_version=available_target(IOS15))
+def program(x):
+    for index in range(40):
+        x = mb.sin(x=x, name=f"value_{index}")
+    return x
+
+names = [f"value_{index}" for index in range(39)] if sys.argv[1] == "observed" else []
+session = Session(program, observe=dict.fromkeys(names, ("min", "max", "mean")))
+(name,) = (each.name for each in session.inputs)
+peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+before = peak()
+for _ in range(3):
+    assert len(session.run_observed({name: np.zeros((1000, 1000), np.float32)})[1]) == len(names)
+print((peak() - before) / (1e3 if sys.platform == "linux" else 1e6))
+"""
+
+
+def test_memory_does_not_grow_with_what_is_observed() -> None:
+    plain, watched = (
+        float(subprocess.run([sys.executable, "-c", GROWTH, mode], check=True, capture_output=True, text=True).stdout)  # noqa: S603 - our own code
+        for mode in ("plain", "observed")
+    )
+
+    assert watched < plain + 20  # to keep all values would take 160
