@@ -105,8 +105,8 @@ def _check_output(output: str, *, force: bool) -> None:
 
 
 def _write(model: Any, output: str, *, weights: str, force: bool) -> None:
-    from ..ir.printer import print_program
     from ..ir.saving import write_text
+    from ..ir.text.printer import print_program
 
     if output.endswith(".mlpackage"):
         model.save(output, overwrite=force)

@@ -6,29 +6,11 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
-import attrs
-
+from .diagnostics import Diagnostic
 from .errors import MiloptError
 from .pymil import inside, op_class, opset_of, types
 from .targets import Opset
 from .walking import input_values
-
-
-@attrs.frozen
-class Diagnostic:
-    """One fault of a program.
-
-    Attributes:
-        where: the function, and the op if it is about one.
-        message: what is wrong.
-    """
-
-    where: str
-    message: str
-
-    def __str__(self) -> str:
-        """`where: message`."""
-        return f"{self.where}: {self.message}"
 
 
 def verify(program: Any) -> list[Diagnostic]:

@@ -30,7 +30,7 @@ def print_(model: Path, weights: str, dialect: Any) -> None:
     The syntax is Apple's, that of the model.mil of compiled models.
     """
     from ...ir.model import load
-    from ...ir.printer import print_program, print_proto
+    from ...ir.text.printer import print_program, print_proto
 
     loaded = load(model)
     for index, stage in enumerate(loaded.stages):

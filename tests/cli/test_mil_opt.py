@@ -13,7 +13,7 @@ import coremltools as ct
 import milopt as package
 import pytest
 from milopt.cli.entry import BAD_INPUT, DONE, INTERRUPTED
-from milopt.ir.printer import print_program
+from milopt.ir.text.printer import print_program
 from milopt.ir.walking import walk
 from milopt.passes.base import Outcome, Pass, PassContext
 from milopt.passes.coremltools_passes import coremltools_pass_ids

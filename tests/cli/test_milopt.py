@@ -20,8 +20,8 @@ from milopt.cli.main import milopt as milopt_command
 from milopt.cli.tables import format_bytes
 from milopt.ir.equality import first_difference
 from milopt.ir.package import package_size
-from milopt.ir.printer import print_program, print_proto
 from milopt.ir.targets import OPSETS
+from milopt.ir.text.printer import print_program, print_proto
 from milopt.ir.walking import walk
 from milopt.passes.coremltools_passes import coremltools_pass_ids
 from milopt.passes.pipeline_text import parse_pipeline

@@ -9,9 +9,10 @@ from typing import Any
 import milopt
 import numpy as np
 import pytest
+from milopt.ir.diagnostics import Diagnostic
 from milopt.ir.pymil import mb, new_operation, types
 from milopt.ir.targets import IOS15, IOS16, IOS17, IOS26
-from milopt.ir.verifier import Diagnostic, verify
+from milopt.ir.verifier import verify
 from support.editing import declare_opset, find_op, ops_of_type
 from support.packages import Shelf
 from support.program_registry import build_program, fp16

@@ -13,13 +13,13 @@ from typing import Any, Literal
 
 import numpy as np
 
-from .dtypes import DType, pack_bits
-from .literals import Formatter, format_string
-from .proto_reader import selected_block
-from .proto_writer import belongs_in_file, write_program
-from .pymil import opset_of
-from .targets import Opset
-from .weight_store import BlobReference
+from ..dtypes import DType, pack_bits
+from ..proto_reader import selected_block
+from ..proto_writer import belongs_in_file, write_program
+from ..pymil import opset_of
+from ..targets import Opset
+from ..weight_store import BlobReference
+from .formatting import Formatter, format_string
 
 Dialect = Literal["1.0", "1.3"]
 Weights = Literal["elided", "inline"]
@@ -134,7 +134,7 @@ class _Printer:
 
 
 def _string_type() -> Any:
-    from .proto_values import builtin_proto
-    from .pymil import proto
+    from ..proto_values import builtin_proto
+    from ..pymil import proto
 
     return proto.MIL_pb2.ValueType(tensorType=proto.MIL_pb2.TensorType(dataType=builtin_proto("string"), rank=0))

@@ -8,7 +8,7 @@ from typing import Any
 import attrs
 import numpy as np
 
-from .dtypes import DType, dtype_of_proto, unpack_bits
+from ..dtypes import DType, dtype_of_proto, unpack_bits
 
 _ESCAPES = str.maketrans({"\\": "\\\\", '"': '\\"', "\n": "\\n", "\t": "\\t", "\r": "\\r"})
 
