@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, Literal
 
 import attrs
+
+from .errors import ProgramError
 
 Severity = Literal["error", "warning"]
 
@@ -17,19 +20,27 @@ class Location:
         file: the text's name.
         line: counted from 1.
         column: counted from 1, in characters.
-        text: the line, without its end.
-        length: how many characters of it are meant.
+        excerpt: the line, or what is around the place in a very long one.
+        caret: where in `excerpt` the place begins, counted from 0.
+        length: how many characters are meant.
     """
 
     file: str
     line: int
     column: int
-    text: str = ""
+    excerpt: str = ""
+    caret: int = 0
     length: int = 1
 
     def __str__(self) -> str:
         """`file:line:column`."""
         return f"{self.file}:{self.line}:{self.column}"
+
+    def picture(self) -> str:
+        """The line, and below it a caret under the place."""
+        indent = "".join(char if char == "\t" else " " for char in self.excerpt[: self.caret])
+        room = max(1, len(self.excerpt) - self.caret)
+        return f"{self.excerpt}\n{indent}^{'~' * (min(self.length, room) - 1)}"
 
 
 @attrs.frozen
@@ -37,7 +48,7 @@ class Diagnostic:
     """One fault.
 
     Attributes:
-        where: the function, and the op if it is about one.
+        where: the function, and the op if it is about one; empty when the place in the text says it all.
         message: what is wrong.
         hint: what to do about it.
         severity: a warning leaves a program usable.
@@ -52,11 +63,17 @@ class Diagnostic:
 
     def __str__(self) -> str:
         """`place: message (hint)`, on one line."""
-        place = ": ".join(part for part in (str(self.location or ""), self.where) if part)
-        return f"{place}: {self._words()}" if place else self._words()
+        place = "".join(f"{part}: " for part in (str(self.location or ""), self.where) if part)
+        advice = f" ({self.hint})" if self.hint else ""
+        return " ".join(f"{place}{self.message}{advice}".split())
 
-    def _words(self) -> str:
-        return f"{self.message} ({self.hint})" if self.hint else self.message
+    def render(self) -> str:
+        """As a compiler prints it: place, severity, message and hint, the line of the text and a caret."""
+        place = f"{self.location}: " if self.location else ""
+        subject = f"{self.where}: " if self.where else ""
+        advice = f" ({self.hint})" if self.hint else ""
+        head = " ".join(f"{place}{self.severity}: {subject}{self.message}{advice}".split())
+        return f"{head}\n{self.location.picture()}" if self.location else head
 
     def as_json(self) -> dict[str, Any]:
         """What `--json` prints of it."""
@@ -65,3 +82,14 @@ class Diagnostic:
         if self.location:
             found |= {"file": self.location.file, "line": self.location.line, "column": self.location.column}
         return found
+
+
+class TextError(ProgramError):
+    """A text that does not parse, or whose program is not valid: one diagnostic for each fault, in order."""
+
+    def __init__(self, diagnostics: Iterable[Diagnostic]) -> None:
+        self.diagnostics = tuple(diagnostics)
+        first, *rest = self.diagnostics
+        more = f"; {len(rest)} more fault{'s' if len(rest) > 1 else ''}" if rest else ""
+        place = "".join(f"{part}: " for part in (str(first.location or ""), first.where) if part).removesuffix(": ")
+        super().__init__(first.message + more, where=place or None, hint=first.hint)

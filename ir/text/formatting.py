@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import re
+from collections.abc import Callable, Iterable, Sequence
+from math import isfinite, isnan, prod
 from typing import Any
 
 import attrs
 import numpy as np
 
 from ..dtypes import DType, dtype_of_proto, unpack_bits
+from ..errors import ProgramError
 
-_ESCAPES = str.maketrans({"\\": "\\\\", '"': '\\"', "\n": "\\n", "\t": "\\t", "\r": "\\r"})
+_ESCAPES = {code: f"\\x{code:02x}" for code in (*range(32), 127)} | {
+    ord(char): escape for char, escape in {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\t": "\\t", "\r": "\\r"}.items()
+}
+_WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 def format_string(text: str) -> str:
@@ -18,27 +24,34 @@ def format_string(text: str) -> str:
     return f'"{text.translate(_ESCAPES)}"'
 
 
+def format_name(name: str) -> str:
+    """A name as it is if it is a word of MIL text, quoted if not."""
+    return name if _WORD.fullmatch(name) else format_string(name)
+
+
 def format_float(value: float) -> str:
     """A float as Apple's printer writes it: hexadecimal, trailing zeros trimmed, the exponent signed."""
-    if not np.isfinite(value):
-        return "nan" if np.isnan(value) else ("inf" if value > 0 else "-inf")
-    mantissa, exponent = float(value).hex().split("p")
+    if not isfinite(value):
+        return "nan" if isnan(value) else ("inf" if value > 0 else "-inf")
+    mantissa, exponent = value.hex().split("p")
     if "." in mantissa:
         mantissa = mantissa.rstrip("0").rstrip(".")
     return f"{mantissa}p{exponent}"
 
 
-def _format_element(value: Any, dtype: DType) -> str:
+def _format_elements(values: Iterable[Any], dtype: DType) -> list[str]:
     if dtype.name == "string":
-        return format_string(str(value))
+        return [format_string(value) for value in values]
     if dtype.name == "bool":
-        return "true" if value else "false"
-    return format_float(float(value)) if dtype.is_float else str(int(value))
+        return ["true" if value else "false" for value in values]
+    if dtype.is_float:
+        return [format_float(value) for value in values]
+    return [str(value) for value in values]
 
 
-def _format_nested(values: list[str], shape: tuple[int, ...]) -> str:
+def _format_nested(values: list[str], shape: Sequence[int]) -> str:
     if not shape:
-        return values[0] if values else ""
+        return values[0]
     if len(shape) == 1 or 0 in shape:
         return f"[{', '.join(values)}]"
     step = len(values) // shape[0]
@@ -83,41 +96,82 @@ class Formatter:
 
     def value(self, value: Any) -> str:
         """A typed value: `type(literal)`."""
-        return f"{self.type(value.type)}({self.literal(value)})"
+        return f"{self.type(value.type)}({self.literal(value, value.type)})"
 
-    def literal(self, value: Any) -> str:
-        """A value without its type, as it stands inside a typed one."""
+    def literal(self, value: Any, kind: Any) -> str:
+        """A value without its type, as it stands inside a typed one.
+
+        Args:
+            value: the protobuf `Value`.
+            kind: its type, which values inside others need not say themselves.
+        """
         if value.WhichOneof("value") == "blobFileValue":
             return self.blob(value, self)
         immediate = value.immediateValue
-        kind = immediate.WhichOneof("value")
-        if kind == "list":
-            return f"[{', '.join(self.literal(item) for item in immediate.list.values)}]"
-        if kind == "tuple":
-            return f"({', '.join(self.literal(item) for item in immediate.tuple.values)})"
-        if kind == "dictionary":
-            pairs = sorted((self.literal(p.key), self.literal(p.value)) for p in immediate.dictionary.values)
-            return f"{{{', '.join(f'{{{key}, {item}}}' for key, item in pairs)}}}"
-        return _tensor_literal(value.type.tensorType, immediate.tensor)
+        name = immediate.WhichOneof("value")
+        if name == "list":
+            return f"[{', '.join(self.literal(item, kind.listType.type) for item in immediate.list.values)}]"
+        if name == "tuple":
+            members = zip(immediate.tuple.values, kind.tupleType.types, strict=True)
+            return f"({', '.join(self.literal(item, member) for item, member in members)})"
+        if name == "dictionary":
+            return self._dictionary(immediate.dictionary, kind.dictionaryType)
+        return _tensor_literal(kind.tensorType, immediate.tensor)
+
+    def _dictionary(self, dictionary: Any, kind: Any) -> str:
+        pairs = sorted(
+            (self.literal(p.key, kind.keyType), self.literal(p.value, kind.valueType)) for p in dictionary.values
+        )
+        return f"{{{', '.join(f'{{{key}, {item}}}' for key, item in pairs)}}}"
 
 
 def _dimension(dimension: Any) -> str:
-    return str(dimension.constant.size) if dimension.WhichOneof("dimension") == "constant" else "?"
+    if dimension.WhichOneof("dimension") == "constant":
+        return str(dimension.constant.size)
+    return "..." if dimension.unknown.variadic else "?"
 
 
 def _tensor_literal(tensor_type: Any, tensor: Any) -> str:
     dtype = dtype_of_proto(tensor_type.dataType)
-    shape = tuple(dimension.constant.size for dimension in tensor_type.dimensions)
-    values = [_format_element(value, dtype) for value in _elements(tensor, dtype, int(np.prod(shape)))]
-    return _format_nested(values, shape) if len(values) == np.prod(shape) else _format_nested(values, (len(values),))
+    shape: list[int | None] = [
+        dimension.constant.size if dimension.WhichOneof("dimension") == "constant" else None
+        for dimension in tensor_type.dimensions
+    ]
+    values = _format_elements(tensor_elements(tensor, dtype, None if None in shape else prod(map(int, shape))), dtype)
+    return _format_nested(values, _complete(shape, len(values)))
 
 
-def _elements(tensor: Any, dtype: DType, count: int) -> Iterator[Any]:
+def _complete(shape: list[int | None], count: int) -> list[int]:
+    """A shape with its unknown size filled in.
+
+    Raises:
+        ProgramError: the elements do not fill it, or several sizes are unknown.
+    """
+    known = prod(size for size in shape if size is not None)
+    unknown = shape.count(None)
+    result = [count // known if size is None and known else size or 0 for size in shape]
+    if unknown > 1 or prod(result) != count:
+        raise ProgramError(f"a constant of shape {shape} has {count} elements")
+    return result
+
+
+def tensor_elements(tensor: Any, dtype: DType, count: int | None) -> Sequence[Any]:
+    """The elements of a protobuf `TensorValue`.
+
+    Args:
+        tensor: the message.
+        dtype: their type.
+        count: how many there are; None takes all that are found.
+    """
     field = tensor.WhichOneof("value")
     if field is None:
-        return iter(())
+        return ()
     if field != "bytes":
-        return iter(getattr(tensor, field).values)
+        values: Sequence[Any] = getattr(tensor, field).values
+        wrapped = dtype.name.startswith("uint")  # the protobuf's own integers are signed
+        return [value % (1 << dtype.bits) for value in values] if wrapped else values
+    data = np.frombuffer(tensor.bytes.values, np.uint8)
     if dtype.is_sub_byte:
-        return iter(unpack_bits(np.frombuffer(tensor.bytes.values, np.uint8), dtype, count))
-    return iter(np.frombuffer(tensor.bytes.values, dtype.numpy))
+        found: list[Any] = unpack_bits(data, dtype, 8 * data.size // dtype.bits if count is None else count).tolist()
+        return found
+    return list(data[: data.size - data.size % (dtype.bits // 8)].view(dtype.numpy).tolist())

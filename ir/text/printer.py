@@ -19,7 +19,7 @@ from ..proto_writer import belongs_in_file, write_program
 from ..pymil import opset_of
 from ..targets import Opset
 from ..weight_store import BlobReference
-from .formatting import Formatter, format_string
+from .formatting import Formatter, format_name, format_string
 
 Dialect = Literal["1.0", "1.3"]
 Weights = Literal["elided", "inline"]
@@ -96,10 +96,10 @@ class _Printer:
     def _function(self, name: str, function: Any) -> Iterator[str]:
         opset, block = selected_block(function)
         attributes = self._attributes(function.attributes)
-        head = f"    func {name}<{opset.text_name}>({self._parameters(function.inputs)})"
+        head = f"    func {format_name(name)}<{opset.text_name}>({self._parameters(function.inputs)})"
         yield f"{head} {attributes} {{" if attributes else f"{head} {{"
         yield from self._operations(block, 12)
-        yield f"        }} -> ({', '.join(block.outputs)});"
+        yield f"        }} -> ({', '.join(map(format_name, block.outputs))});"
 
     def _operations(self, block: Any, indent: int) -> Iterator[str]:
         for operation in block.operations:
@@ -112,24 +112,27 @@ class _Printer:
     def _block(self, block: Any, indent: int) -> Iterator[str]:
         yield " " * indent + f"({self._parameters(block.inputs)}) {{"
         yield from self._operations(block, indent + 8)
-        yield " " * (indent + 4) + f"}} -> ({', '.join(block.outputs)})"
+        yield " " * (indent + 4) + f"}} -> ({', '.join(map(format_name, block.outputs))})"
 
     def _parameters(self, values: Any) -> str:
-        return ", ".join(f"{self._format.type(value.type)} {value.name}" for value in values)
+        return ", ".join(f"{self._format.type(value.type)} {format_name(value.name)}" for value in values)
 
     def _operation(self, operation: Any) -> str:
-        arguments = ", ".join(f"{name} = {self._argument(operation.inputs[name])}" for name in sorted(operation.inputs))
-        call = f"{operation.type}({arguments}){self._attributes(operation.attributes)}"
+        arguments = ", ".join(
+            f"{format_name(name)} = {self._argument(operation.inputs[name])}" for name in sorted(operation.inputs)
+        )
+        call = f"{format_name(operation.type)}({arguments}){self._attributes(operation.attributes)}"
         return f"{self._parameters(operation.outputs)} = {call}" if operation.outputs else call
 
     def _argument(self, argument: Any) -> str:
         values = [
-            b.name if b.WhichOneof("binding") == "name" else self._format.value(b.value) for b in argument.arguments
+            format_name(b.name) if b.WhichOneof("binding") == "name" else self._format.value(b.value)
+            for b in argument.arguments
         ]
         return values[0] if len(values) == 1 else f"({', '.join(values)})"
 
     def _attributes(self, attributes: Any) -> str:
-        found = (f"{name} = {self._format.value(attributes[name])}" for name in sorted(attributes))
+        found = (f"{format_name(name)} = {self._format.value(attributes[name])}" for name in sorted(attributes))
         return f"[{', '.join(found)}]" if attributes else ""
 
 

@@ -1,0 +1,135 @@
+"""The lexer: a position in a text, and the few shapes that tokens of MIL text have.
+
+Tokens are taken when they are asked for and none are kept, so that parsing needs little memory beside the text.
+Keywords are words like any other: values may be called `state` or `block`.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NoReturn
+
+from .source import Source
+
+_BLANK = re.compile(r"(?:\s++|//[^\n]*+)*+")
+_WORD = re.compile(r"[^\W\d][\w.$@]*+")
+_STRING = re.compile(r'"(?:[^"\\\n]++|\\.)*+"')
+_NUMBER = re.compile(r"[-+]?+(?:[0-9.][0-9a-zA-Z.]*+(?:(?<=[pPeE])[-+][0-9]++)?+|inf\b|nan\b)")
+_ESCAPE = re.compile(r"\\(?:([\\\"'ntr0abfv])|x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|)", re.DOTALL)
+_SIMPLE_ESCAPES = {
+    "n": "\n", "t": "\t", "r": "\r", "0": "\0", "a": "\a", "b": "\b", "f": "\f", "v": "\v",
+}  # fmt: skip
+
+MAX_DEPTH = 64
+
+
+class Cursor:
+    """A position in a text; what is taken is followed by no blanks or comments."""
+
+    def __init__(self, source: Source) -> None:
+        self.source = source
+        self.text = source.text
+        self.position = 0
+        self._depth = 0
+        self.move_to(0)
+
+    def move_to(self, position: int) -> None:
+        """Goes to the first token at or after `position`."""
+        self.position = self.after(position)
+
+    def after(self, position: int) -> int:
+        """Where the first token at or after `position` begins."""
+        found = _BLANK.match(self.text, position)
+        return found.end() if found else position
+
+    def fail(self, message: str, *, at: int | None = None, length: int = 1, hint: str | None = None) -> NoReturn:
+        """Raises a `TextError` about the current position, or about `at`."""
+        self.source.error(self.position if at is None else at, length, message, hint)
+
+    def next_is(self, token: str) -> bool:
+        """Whether a mark of punctuation is next."""
+        return self.text.startswith(token, self.position)
+
+    def accept(self, token: str) -> bool:
+        """Takes a mark of punctuation if it is next."""
+        if not self.text.startswith(token, self.position):
+            return False
+        self.move_to(self.position + len(token))
+        return True
+
+    def expect(self, token: str, where: str) -> None:
+        """Takes a mark of punctuation, which must be next."""
+        if not self.accept(token):
+            self.fail(f"expected {token!r} {where}, found {self.found()}")
+
+    def found(self) -> str:
+        """What is next, for messages."""
+        if self.position >= len(self.text):
+            return "the end of the text"
+        if self.text[self.position] == '"':
+            return "a string"
+        word = _WORD.match(self.text, self.position) or _NUMBER.match(self.text, self.position)
+        found = word.group() if word else self.text[self.position]
+        return repr(found if len(found) <= 40 else found[:40] + "...")
+
+    def peek_word(self) -> str:
+        """The word that is next, or the empty string."""
+        found = _WORD.match(self.text, self.position)
+        return found.group() if found else ""
+
+    def word(self, what: str) -> str:
+        """Takes a word.
+
+        Args:
+            what: what it would be, for the message if there is none.
+        """
+        found = _WORD.match(self.text, self.position)
+        if found is None:
+            self.fail(f"expected {what}, found {self.found()}")
+        self.move_to(found.end())
+        return found.group()
+
+    def name(self, what: str) -> str:
+        """Takes a word, or a quoted name: one that is no word."""
+        return self.string(what) if self.next_is('"') else self.word(what)
+
+    def number(self, what: str) -> tuple[str, int]:
+        """Takes a number; gives its characters and where it began."""
+        start = self.position
+        found = _NUMBER.match(self.text, start)
+        if found is None:
+            self.fail(f"expected {what}, found {self.found()}")
+        self.move_to(found.end())
+        return found.group(), start
+
+    def string(self, what: str) -> str:
+        """Takes a quoted string; gives what it stands for."""
+        start = self.position
+        found = _STRING.match(self.text, start)
+        if found is None:
+            if self.next_is('"'):
+                self.fail("this string does not end on its line", hint='strings end with ", line breaks are \\n')
+            self.fail(f"expected {what}, found {self.found()}")
+        self.move_to(found.end())
+        body = found.group()[1:-1]
+        return _ESCAPE.sub(lambda escape: self._unescape(escape, start + 1), body) if "\\" in body else body
+
+    def _unescape(self, escape: re.Match[str], start: int) -> str:
+        simple, *numeric = escape.groups()
+        if simple:
+            return _SIMPLE_ESCAPES.get(simple, simple)
+        code = next((digits for digits in numeric if digits), None)
+        if code is None or int(code, 16) > 0x10FFFF or 0xD800 <= int(code, 16) < 0xE000:
+            hint = r"known are \\ \" \n \t \r \0 \xHH \uHHHH \UHHHHHHHH"
+            self.fail("this escape is unknown", at=start + escape.start(), length=2, hint=hint)
+        return chr(int(code, 16))
+
+    def enter(self) -> None:
+        """Begins a nested thing; text that nests endlessly must not exhaust the stack."""
+        self._depth += 1
+        if self._depth > MAX_DEPTH:
+            self.fail(f"this is nested more than {MAX_DEPTH} levels deep")
+
+    def leave(self) -> None:
+        """Ends a nested thing."""
+        self._depth -= 1

@@ -1,0 +1,253 @@
+"""The parser: MIL text of both dialects to the protobuf of an ML program.
+
+The grammar is what real files show; where they show nothing (nested blocks, states, odd names) it is what our
+printer writes, which follows the protobuf:
+
+    program   = "program" "(" VERSION ")" [attributes] "{" {function} "}"
+    function  = "func" NAME "<" OPSET ">" parameters [attributes] body ";"
+    body      = "{" {operation} "}" "->" "(" [NAME {"," NAME}] ")"
+    operation = [type NAME {"," type NAME} "="] OP "(" [argument {"," argument}] ")" [attributes] {block} ";"
+    block     = [parameters] body                     the branches of cond, the condition and body of while_loop
+    parameters = "(" [type NAME {"," type NAME}] ")"
+    argument  = NAME "=" (operand | "(" [operand {"," operand}] ")")
+    operand   = NAME | value
+    attributes = "[" [NAME "=" value {"," NAME "=" value}] "]"
+
+NAME is a word or, for what is no word, a quoted string. Comments run from `//` to the end of the line.
+"""
+
+from __future__ import annotations
+
+import re
+from array import array
+from typing import Any, Literal
+
+import attrs
+
+from ..errors import did_you_mean
+from ..pymil import proto
+from ..targets import OPSETS
+from .cursor import Cursor
+from .source import Source
+from .type_parser import TypeParser
+from .value_parser import ValueParser
+
+_MIL = proto.MIL_pb2
+_OPSETS = {opset.text_name: opset for opset in OPSETS}
+Dialect = Literal["1.0", "1.3"]
+_DIALECTS: tuple[Dialect, ...] = ("1.0", "1.3")
+_ASSIGNED = re.compile(r"\s*=")
+
+
+@attrs.frozen
+class Parsed:
+    """What a text says.
+
+    Attributes:
+        program: the protobuf `MIL.Program`.
+        dialect: the version in its first line.
+        source: the text.
+        functions: where each function begins.
+        operations: by function, where its ops begin: an op comes before those in its blocks.
+    """
+
+    program: Any
+    dialect: Dialect
+    source: Source
+    functions: dict[str, int]
+    operations: dict[str, array[int]]
+
+
+def parse_proto(text: str | Source, name: str = "<text>") -> Parsed:
+    """Parses MIL text; weights that it refers to are not looked for.
+
+    Args:
+        text: in either dialect.
+        name: what diagnostics call it.
+
+    Raises:
+        TextError: it does not parse; the diagnostic has the place.
+    """
+    return _Parser(text if isinstance(text, Source) else Source(text, name)).parse()
+
+
+class _Parser:
+    def __init__(self, source: Source) -> None:
+        self._cursor = Cursor(source)
+        self._types = TypeParser(self._cursor)
+        self._values = ValueParser(self._cursor, self._types)
+        self._operations: array[int] = array("Q")
+
+    def parse(self) -> Parsed:
+        """The whole text."""
+        cursor, program = self._cursor, _MIL.Program(version=1)
+        dialect = self._header()
+        self._attributes(program.attributes)
+        cursor.expect("{", "at the beginning of the program")
+        functions: dict[str, int] = {}
+        operations: dict[str, array[int]] = {}
+        while not cursor.accept("}"):
+            start = cursor.position
+            name = self._function(program.functions)
+            functions[name], operations[name] = start, self._operations
+        if cursor.position < len(cursor.text):
+            cursor.fail(f"expected the end of the text, found {cursor.found()}")
+        return Parsed(program, dialect, cursor.source, functions, operations)
+
+    def _header(self) -> Dialect:
+        self._keyword("program", "at the beginning of the text")
+        self._cursor.expect("(", "after program")
+        version, start = self._cursor.number("a version")
+        for dialect in _DIALECTS:
+            if version == dialect:
+                self._cursor.expect(")", "after the version")
+                return dialect
+        hint = f"milopt reads {' and '.join(_DIALECTS)}"
+        return self._cursor.fail(f"unknown version {version[:20]!r} of MIL text", at=start, hint=hint)
+
+    def _keyword(self, keyword: str, where: str) -> None:
+        if self._cursor.peek_word() != keyword:
+            self._cursor.fail(f"expected {keyword!r} {where}, found {self._cursor.found()}")
+        self._cursor.word("")
+
+    def _attributes(self, attributes: Any) -> None:
+        """Takes `[name = value, ...]`, if it is next, into a map of the protobuf."""
+        cursor = self._cursor
+        if not cursor.accept("["):
+            return
+        first = True
+        while not cursor.accept("]"):
+            if not first:
+                cursor.expect(",", "or ']' after an attribute")
+            first, start, name = False, cursor.position, cursor.name("the name of an attribute")
+            if name in attributes:
+                cursor.fail(f"the attribute {name!r} is given twice", at=start, length=len(name))
+            cursor.expect("=", "after the name of an attribute")
+            attributes[name].CopyFrom(self._values.parse())
+
+    def _function(self, functions: Any) -> str:
+        cursor = self._cursor
+        self._keyword("func", "or '}' in the program")
+        start, name = cursor.position, cursor.name("the name of a function")
+        if name in functions:
+            cursor.fail(f"the function {name!r} is defined twice", at=start, length=len(name))
+        function = functions[name]
+        cursor.expect("<", "and an opset after the name of a function")
+        function.opset = self._opset()
+        cursor.expect(">", "after the opset")
+        self._parameters(function.inputs)
+        self._attributes(function.attributes)
+        self._operations = array("Q")
+        self._body(function.block_specializations[function.opset])
+        cursor.expect(";", "at the end of a function")
+        return name
+
+    def _opset(self) -> str:
+        start, name = self._cursor.position, self._cursor.word("an opset, such as ios17")
+        if name not in _OPSETS:
+            hint = did_you_mean(name, _OPSETS) or f"known are {', '.join(_OPSETS)}"
+            self._cursor.fail(f"unknown opset {name!r}", at=start, length=len(name), hint=hint)
+        return _OPSETS[name].mil_name
+
+    def _parameters(self, inputs: Any) -> None:
+        cursor = self._cursor
+        cursor.expect("(", "at the beginning of the inputs")
+        first = True
+        while not cursor.accept(")"):
+            if not first:
+                cursor.expect(",", "or ')' after an input")
+            self._definition(inputs, "the name of an input")
+            first = False
+
+    def _definition(self, values: Any, what: str) -> None:
+        kind = self._types.parse()
+        values.add(name=self._cursor.name(what), type=kind)
+
+    def _body(self, block: Any) -> None:
+        cursor = self._cursor
+        cursor.expect("{", "at the beginning of a block")
+        while not cursor.accept("}"):
+            self._operation(block.operations.add())
+        cursor.expect("->", "and the outputs after a block")
+        cursor.expect("(", "at the beginning of the outputs")
+        while not cursor.accept(")"):
+            if block.outputs:
+                cursor.expect(",", "or ')' after an output")
+            block.outputs.append(cursor.name("the name of an output"))
+
+    def _operation(self, operation: Any) -> None:
+        cursor = self._cursor
+        self._operations.append(cursor.position)
+        self._outputs(operation.outputs)
+        operation.type = cursor.name("the type of an op")
+        cursor.expect("(", "after the type of an op")
+        first = True
+        while not cursor.accept(")"):
+            if not first:
+                cursor.expect(",", "or ')' after an input")
+            self._argument(operation.inputs)
+            first = False
+        self._attributes(operation.attributes)
+        self._blocks(operation.blocks)
+        cursor.expect(";", "at the end of an op")
+
+    def _outputs(self, outputs: Any) -> None:
+        """Takes `type name, ... =`; an op without outputs begins with its type and a parenthesis."""
+        cursor = self._cursor
+        if not self._types.at_type():
+            self._check_untyped()
+            return
+        self._definition(outputs, "the name of a value")
+        while cursor.accept(","):
+            self._definition(outputs, "the name of a value")
+        cursor.expect("=", "after the outputs of an op")
+
+    def _check_untyped(self) -> None:
+        """A value without a type is a likely mistake, and so is a missing end of the block."""
+        cursor = self._cursor
+        word = cursor.peek_word()
+        if not word and not cursor.next_is('"'):
+            cursor.fail(f"expected an op or '}}', found {cursor.found()}")
+        if cursor.text.startswith("<", cursor.position + len(word)):
+            self._types.parse()  # no type begins like this: it says so
+        if word and _ASSIGNED.match(cursor.text, cursor.position + len(word)):
+            cursor.fail("a value needs its type in front", length=len(word), hint=f"tensor<fp16, [1, 2]> {word} = ...")
+
+    def _argument(self, inputs: Any) -> None:
+        cursor = self._cursor
+        start, name = cursor.position, cursor.name("the name of an input")
+        if name in inputs:
+            cursor.fail(f"the input {name!r} is given twice", at=start, length=len(name))
+        cursor.expect("=", "after the name of an input")
+        arguments = inputs[name].arguments
+        if not cursor.accept("("):
+            self._operand(arguments)
+            return
+        while not cursor.accept(")"):
+            if arguments:
+                cursor.expect(",", "or ')' after a value")
+            self._operand(arguments)
+
+    def _operand(self, arguments: Any) -> None:
+        """Takes the name of a value, or a value itself; a type's name can be a value's as well."""
+        cursor = self._cursor
+        word = cursor.peek_word()
+        if word and self._types.at_type() and self._after(word) in ("<", "("):
+            arguments.add(value=self._values.parse())
+        else:
+            arguments.add(name=cursor.name("a value or its name"))
+
+    def _after(self, word: str) -> str:
+        """The character behind the word that is next."""
+        end = self._cursor.after(self._cursor.position + len(word))
+        return self._cursor.text[end : end + 1]
+
+    def _blocks(self, blocks: Any) -> None:
+        cursor = self._cursor
+        while cursor.next_is("(") or cursor.next_is("{"):
+            cursor.enter()
+            block = blocks.add()
+            if cursor.next_is("("):
+                self._parameters(block.inputs)
+            self._body(block)
+            cursor.leave()

@@ -1,0 +1,58 @@
+"""A text and the places in it."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from functools import cached_property
+from typing import NoReturn
+
+import attrs
+
+from ..diagnostics import Diagnostic, Location, TextError
+
+_WINDOW = 160  # compilers write tensors in single lines of many thousand characters
+
+
+@attrs.frozen(slots=False)
+class Source:
+    """A text with a name.
+
+    Attributes:
+        text: all of it.
+        name: its file's name, for diagnostics.
+        first_line: the number of its first line, for a part of a file.
+    """
+
+    text: str
+    name: str = "<text>"
+    first_line: int = 1
+
+    @cached_property
+    def _line_starts(self) -> list[int]:
+        starts, position = [0], self.text.find("\n")
+        while position >= 0:
+            starts.append(position + 1)
+            position = self.text.find("\n", position + 1)
+        return starts
+
+    def location(self, offset: int, length: int = 1) -> Location:
+        """The place of the character at `offset`."""
+        line = bisect_right(self._line_starts, offset) - 1
+        start = self._line_starts[line]
+        end = self.text.find("\n", start)
+        end = len(self.text) if end < 0 else end
+        left = start if end - start <= _WINDOW else max(start, offset - _WINDOW // 2)
+        right = min(end, left + _WINDOW)
+        before, after = "..." * (left > start), "..." * (right < end)
+        return Location(
+            self.name,
+            line + self.first_line,
+            offset - start + 1,
+            f"{before}{self.text[left:right].rstrip()}{after}",
+            offset - left + len(before),
+            max(1, min(length, right - offset)),
+        )
+
+    def error(self, offset: int, length: int, message: str, hint: str | None = None) -> NoReturn:
+        """Raises a `TextError` about a place."""
+        raise TextError([Diagnostic("", message, hint, location=self.location(offset, length))])

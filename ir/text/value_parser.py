@@ -1,0 +1,262 @@
+"""Values of MIL text, as the protobuf holds them.
+
+Inside a typed value the parts carry no types of their own: the type in front is handed down to them.
+"""
+
+from __future__ import annotations
+
+import re
+from math import prod
+from typing import Any, Final
+
+import numpy as np
+
+from ..dtypes import DType, dtype_named, dtype_of_proto
+from ..pymil import proto
+from ..weight_store import MODEL_PATH
+from .cursor import Cursor
+from .elements import ElementError, fill_tensor, parse_elements
+from .type_parser import TypeParser
+
+_MIL = proto.MIL_pb2
+_PIECE = 1 << 16  # characters of a row that are looked at together
+_ROW = re.compile(r"(?:[^\]\[\"(){}=;/]++|//[^\n]*+)*+")
+_COMMENT = re.compile(r"//[^\n]*")
+_DIGEST = re.compile(r"sha256:[0-9a-f]{16}")
+_UNKNOWN: Final = None
+
+
+class ValueParser:
+    """Parses typed values: `int32(1)`, `tensor<fp16, [2]>([0x1p+0, inf])`, `tensor<...>(BLOBFILE(...))`."""
+
+    def __init__(self, cursor: Cursor, types: TypeParser) -> None:
+        self._cursor = cursor
+        self._types = types
+
+    def parse(self) -> Any:
+        """Takes a typed value and gives its protobuf `Value`."""
+        cursor = self._cursor
+        value = _MIL.Value(type=self._types.parse())
+        cursor.expect("(", "after the type of a value")
+        if not self._place(value):
+            self._fill(value, value.type)
+        cursor.expect(")", "at the end of the value")
+        return value
+
+    def _place(self, value: Any) -> bool:
+        """Takes what stands for a value that lies elsewhere, if that is next."""
+        cursor = self._cursor
+        word = cursor.peek_word() if value.type.WhichOneof("type") == "tensorType" else ""
+        if word not in ("BLOBFILE", "ELIDED"):
+            return False
+        cursor.word("")
+        cursor.expect("(", f"after {word}")
+        if word == "BLOBFILE":
+            value.blobFileValue.fileName = self._scalar("path", "string")
+            cursor.expect(",", "between the path and the offset")
+            value.blobFileValue.offset = self._scalar("offset", "uint64")
+        else:
+            value.blobFileValue.fileName = MODEL_PATH + self._digest()
+        cursor.expect(")", f"at the end of {word}")
+        return True
+
+    def _digest(self) -> str:
+        start = self._cursor.position
+        found = self._scalar("digest", "string")
+        if not _DIGEST.fullmatch(found):
+            self._cursor.fail("this is no digest", at=start, hint="they are sha256: and 16 hexadecimal digits")
+        return str(found)
+
+    def _scalar(self, key: str, dtype: str) -> Any:
+        """Takes `key = dtype(literal)`, of either dialect, and gives the value."""
+        cursor = self._cursor
+        start = cursor.position
+        if cursor.word(repr(key)) != key:
+            cursor.fail(f"expected {key!r}", at=start, length=len(key))
+        cursor.expect("=", f"after {key!r}")
+        start, given = cursor.position, self._types.parse()
+        if given.tensorType.dataType != dtype_named(dtype).proto or given.tensorType.dimensions:
+            cursor.fail(f"the {key} must be a {dtype}", at=start, length=cursor.position - start)
+        cursor.expect("(", "after the type of a value")
+        found = cursor.string("a string") if dtype == "string" else int(self._numbers(dtype_named(dtype))[0])
+        cursor.expect(")", "at the end of the value")
+        return found
+
+    def _fill(self, value: Any, kind: Any) -> None:
+        """Takes a literal of type `kind` into `value`, whose type is set already."""
+        name = kind.WhichOneof("type")
+        self._cursor.enter()
+        if name == "tensorType":
+            self._tensor(value, kind.tensorType)
+        elif name == "listType":
+            self._list(value, kind.listType)
+        elif name == "tupleType":
+            self._tuple(value, kind.tupleType)
+        elif name == "dictionaryType":
+            self._dictionary(value, kind.dictionaryType)
+        else:
+            self._cursor.fail("states have no values")
+        self._cursor.leave()
+
+    def _item(self, items: Any, kind: Any) -> None:
+        item = items.add()
+        item.type.CopyFrom(kind)
+        self._fill(item, kind)
+
+    def _list(self, value: Any, kind: Any) -> None:
+        start = self._cursor.position
+        self._cursor.expect("[", "at the beginning of a list")
+        items = value.immediateValue.list.values
+        value.immediateValue.list.SetInParent()
+        while not self._cursor.accept("]"):
+            if items:
+                self._cursor.expect(",", "or ']' after an element of the list")
+            self._item(items, kind.type)
+        known = kind.length.WhichOneof("dimension") == "constant"
+        if known and kind.length.constant.size != len(items):
+            self._cursor.fail(
+                f"the list has {len(items)} elements, its type says {kind.length.constant.size}", at=start
+            )
+
+    def _tuple(self, value: Any, kind: Any) -> None:
+        self._cursor.expect("(", "at the beginning of a tuple")
+        value.immediateValue.tuple.SetInParent()
+        for index, member in enumerate(kind.types):
+            if index:
+                self._cursor.expect(",", f"in a tuple of {len(kind.types)}")
+            self._item(value.immediateValue.tuple.values, member)
+        self._cursor.expect(")", f"at the end of a tuple of {len(kind.types)}")
+
+    def _dictionary(self, value: Any, kind: Any) -> None:
+        cursor = self._cursor
+        cursor.expect("{", "at the beginning of a dictionary")
+        pairs = value.immediateValue.dictionary.values
+        value.immediateValue.dictionary.SetInParent()
+        while not cursor.accept("}"):
+            if pairs:
+                cursor.expect(",", "or '}' after an entry of the dictionary")
+            cursor.expect("{", "at the beginning of an entry: {key, value}")
+            pair = pairs.add()
+            for part, part_kind, mark in ((pair.key, kind.keyType, ","), (pair.value, kind.valueType, "}")):
+                part.type.CopyFrom(part_kind)
+                self._fill(part, part_kind)
+                cursor.expect(mark, "in an entry of the dictionary: {key, value}")
+
+    def _tensor(self, value: Any, kind: Any) -> None:
+        dtype = dtype_of_proto(kind.dataType)
+        shape = [d.constant.size if d.WhichOneof("dimension") == "constant" else _UNKNOWN for d in kind.dimensions]
+        start = self._cursor.position
+        if not shape or not self._cursor.next_is("["):
+            if prod(size or 1 for size in shape) != 1:
+                self._cursor.fail(f"expected '[' for the shape {_words(shape)}, found {self._cursor.found()}")
+            fill_tensor(value.immediateValue.tensor, self._single(dtype), dtype)
+            return
+        pieces: list[Any] = []
+        self._rows(shape, dtype, pieces)
+        _check_unknown(self._cursor, shape, pieces, start)
+        values = [word for piece in pieces for word in piece] if dtype.name == "string" else _joined(pieces, dtype)
+        fill_tensor(value.immediateValue.tensor, values, dtype)
+
+    def _single(self, dtype: DType) -> Any:
+        if dtype.name == "string":
+            return [self._cursor.string("a string")]
+        return self._numbers(dtype)
+
+    def _numbers(self, dtype: DType) -> np.ndarray:
+        """Takes one number or truth value; shape (1,)."""
+        cursor = self._cursor
+        start, word = cursor.position, cursor.peek_word()
+        if word:
+            cursor.word("")
+        else:
+            word, start = cursor.number(f"a value of type {dtype}")
+        try:
+            return parse_elements([word], dtype)
+        except ElementError as error:
+            cursor.fail(str(error), at=start, length=len(word))
+
+    def _rows(self, shape: list[int | None], dtype: DType, pieces: list[Any]) -> None:
+        """Takes the nested lists of a tensor, row by row."""
+        cursor = self._cursor
+        start, size = cursor.position, shape[0]
+        if 0 in shape and cursor.text.startswith("[]", start):
+            cursor.move_to(start + 2)
+            return
+        cursor.expect("[", f"for a dimension of {'any size' if size is None else size}")
+        count = self._row(dtype, pieces) if len(shape) == 1 else self._columns(shape[1:], dtype, pieces)
+        if size is not None and count != size:
+            cursor.fail(f"{_plural(count)} where the shape says {size}", at=start, length=cursor.position - start)
+
+    def _columns(self, shape: list[int | None], dtype: DType, pieces: list[Any]) -> int:
+        count = 0
+        while not self._cursor.accept("]"):
+            if count:
+                self._cursor.expect(",", "or ']' after a row of the tensor")
+            self._cursor.enter()
+            self._rows(shape, dtype, pieces)
+            self._cursor.leave()
+            count += 1
+        return count
+
+    def _row(self, dtype: DType, pieces: list[Any]) -> int:
+        """Takes the elements of the innermost dimension and the bracket behind them; gives their number."""
+        return self._strings(pieces) if dtype.name == "string" else self._plain_row(dtype, pieces)
+
+    def _strings(self, pieces: list[Any]) -> int:
+        found: list[str] = []
+        while not self._cursor.accept("]"):
+            if found:
+                self._cursor.expect(",", "or ']' after a string")
+            found.append(self._cursor.string("a string"))
+        pieces.append(found)
+        return len(found)
+
+    def _plain_row(self, dtype: DType, pieces: list[Any]) -> int:
+        cursor, start = self._cursor, self._cursor.position
+        matched = _ROW.match(cursor.text, start)
+        row = matched.group() if matched else ""
+        if "//" in row:
+            row = _COMMENT.sub(lambda comment: " " * len(comment.group()), row)
+        count, begin = 0, len(row) if row.isspace() else 0
+        while begin < len(row):
+            stop = len(row) if len(row) - begin <= _PIECE else row.rfind(",", begin, begin + _PIECE)
+            stop = stop if stop > begin else len(row)
+            pieces.append(self._piece(row[begin:stop], start + begin, dtype))
+            count += len(pieces[-1])
+            begin = stop + 1
+        cursor.move_to(start + len(row))
+        cursor.expect("]", "or ',' after an element")
+        return count
+
+    def _piece(self, characters: str, start: int, dtype: DType) -> np.ndarray:
+        words = [word.strip() for word in characters.split(",")]
+        try:
+            return parse_elements(words, dtype)
+        except ElementError as error:
+            at = 0
+            for _ in range(error.index):
+                at = characters.index(",", at) + 1
+            self._cursor.move_to(start + at)
+            self._cursor.fail(str(error), length=len(words[error.index]))
+
+
+def _joined(pieces: list[Any], dtype: DType) -> np.ndarray:
+    return np.concatenate(pieces) if pieces else np.zeros(0, dtype.numpy)
+
+
+def _check_unknown(cursor: Cursor, shape: list[int | None], pieces: list[Any], start: int) -> None:
+    """An unknown size follows from the number of elements; several would not."""
+    unknown = sum(size is None for size in shape)
+    if unknown == 0 or len(shape) == 1:
+        return
+    count, known = sum(map(len, pieces)), prod(size for size in shape if size is not None)
+    if unknown > 1 or (known == 0 or count % known):
+        cursor.fail(f"a value of the shape {_words(shape)} is ambiguous", at=start, hint="state all sizes in its type")
+
+
+def _words(shape: list[int | None]) -> str:
+    return f"[{', '.join('?' if size is None else str(size) for size in shape)}]"
+
+
+def _plural(count: int) -> str:
+    return f"{count} element{'' if count == 1 else 's'}"
