@@ -6,7 +6,7 @@ from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
-from .proto_reader import EXTRA_ATTRIBUTES, control_flow_inputs
+from .function_reader import EXTRA_ATTRIBUTES, control_flow_inputs
 from .pymil import (
     Block,
     Function,

@@ -15,7 +15,7 @@ from coremltools.converters.mil.backend.mil.load import MILProtoExporter, should
 
 from .dtypes import DType
 from .errors import ProgramError
-from .proto_reader import EXTRA_ATTRIBUTES
+from .function_reader import EXTRA_ATTRIBUTES
 from .pymil import dtype_of, opset_of
 from .targets import Opset
 from .walking import walk

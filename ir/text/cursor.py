@@ -29,12 +29,13 @@ class Cursor:
     def __init__(self, source: Source) -> None:
         self.source = source
         self.text = source.text
-        self.position = 0
+        self.position = self._end = 0
         self._depth = 0
         self.move_to(0)
 
     def move_to(self, position: int) -> None:
-        """Goes to the first token at or after `position`."""
+        """Goes to the first token at or after `position`, where the one before ended."""
+        self._end = position
         self.position = self.after(position)
 
     def after(self, position: int) -> int:
@@ -60,7 +61,9 @@ class Cursor:
     def expect(self, token: str, where: str) -> None:
         """Takes a mark of punctuation, which must be next."""
         if not self.accept(token):
-            self.fail(f"expected {token!r} {where}, found {self.found()}")
+            # What is missing at the end of a line is missing there, not where the next line begins.
+            at = self._end if "\n" in self.text[self._end : self.position] else self.position
+            self.fail(f"expected {token!r} {where}, found {self.found()}", at=at)
 
     def found(self) -> str:
         """What is next, for messages."""

@@ -14,7 +14,7 @@ from typing import Any, Literal
 import numpy as np
 
 from ..dtypes import DType, pack_bits
-from ..proto_reader import selected_block
+from ..proto_walking import selected_block
 from ..proto_writer import belongs_in_file, write_program
 from ..pymil import opset_of
 from ..targets import Opset

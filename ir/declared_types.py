@@ -1,0 +1,46 @@
+"""Values as the protobuf declares them: inputs of functions and blocks, and what ops give."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .errors import ProgramError
+from .pymil import ListVar, Placeholder, StateTensorPlaceholder, Var, types, value_type_from_proto
+from .type_words import type_words
+
+
+def placeholder(value: Any) -> Any:
+    """The PyMIL placeholder of a function's input, a protobuf `NamedValueType`.
+
+    Raises:
+        ProgramError: functions take no values of this type.
+    """
+    kind = value_type_from_proto(value.type)
+    if types.is_state(kind):
+        tensor = kind.wrapped_type()
+        return StateTensorPlaceholder(tensor.get_shape(), tensor.get_primitive(), value.name)
+    if types.is_tensor(kind):
+        return Placeholder(kind.get_shape(), kind.get_primitive(), value.name)
+    if types.is_scalar(kind):
+        return Placeholder((), kind, value.name, allow_rank0_input=True)
+    raise ProgramError("functions take tensors and states only")
+
+
+def declared_value(value: Any) -> Any:
+    """A PyMIL value that no op gives: the input of a block, or a stand-in."""
+    kind = value_type_from_proto(value.type)
+    if types.is_list(kind):
+        return ListVar(value.name, elem_type=kind.T[0], init_length=kind.T[1], dynamic_length=kind.T[2])
+    return Var(value.name, kind, None, op=None, op_output_idx=None)
+
+
+def check_declared_type(declared: Any, var: Any) -> None:
+    """Raises `ProgramError` unless a value has the type that the protobuf declares for it."""
+    expected = value_type_from_proto(declared.type)
+    if types.is_compatible_type(var.sym_type, expected):
+        return
+    if types.is_tensor(var.sym_type) and types.is_scalar(expected) and var.dtype == expected:
+        return  # PyMIL sometimes says tensor of rank 0 where the protobuf says scalar
+    raise ProgramError(
+        f"output {declared.name!r} is declared as {type_words(expected)} but inferred as {type_words(var.sym_type)}"
+    )

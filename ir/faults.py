@@ -1,0 +1,50 @@
+"""Faults that are met while a program is read: raised at once, or gathered so that all are told."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Literal, NoReturn, TypeAlias
+
+import attrs
+
+from .errors import MiloptError
+
+PartKind: TypeAlias = Literal["op", "input", "output", "attribute", "parameter", "result"]
+
+
+@attrs.frozen
+class Part:
+    """What of an op or a function a fault is about.
+
+    Attributes:
+        kind: `op` for the op as a whole or its type; a function has parameters and results.
+        name: of the input, output, ...; empty for the op itself.
+    """
+
+    kind: PartKind
+    name: str = ""
+
+
+@attrs.frozen
+class Fault:
+    """One fault of a program.
+
+    Attributes:
+        error: what is wrong.
+        function: the function it is in.
+        operation: the number of the op in its function, an op before those in its blocks; None for the function itself.
+        part: what of it is meant.
+    """
+
+    error: MiloptError
+    function: str
+    operation: int | None = None
+    part: Part = Part("op")
+
+
+FaultReport: TypeAlias = Callable[[Fault], None]
+
+
+def raise_fault(fault: Fault) -> NoReturn:
+    """Reports a fault by raising its error: the first one ends the reading."""
+    raise fault.error

@@ -1,0 +1,271 @@
+"""One function of an ML program, from the protobuf to PyMIL."""
+
+from __future__ import annotations
+
+import re
+from collections import ChainMap
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from types import SimpleNamespace
+from typing import Any
+
+from .declared_types import check_declared_type, declared_value, placeholder
+from .errors import MiloptError, ProgramError, did_you_mean, located
+from .faults import Fault, FaultReport, Part
+from .proto_values import decode_value
+from .proto_walking import operation_name, selected_block, walk_operations
+from .pymil import (
+    Block,
+    Function,
+    Value,
+    available_target,
+    curr_block,
+    new_constant,
+    new_operation,
+    op_class,
+    types,
+    unique_names,
+)
+from .weight_store import WeightStore
+
+# An op's attributes other than its name; PyMIL has no place for them, so that they ride on the op.
+EXTRA_ATTRIBUTES = "_milopt_attributes"
+WRITE_STATE_SUFFIX = "_write_state"
+
+_Scope = ChainMap[str, Any]
+_NAMED_INPUT = re.compile(r"named input `(\w+)`|Input (\w+)=")
+
+
+class FunctionReader:
+    """Reads one function.
+
+    A fault of an op is reported, and its outputs get stand-ins of their declared types, so that what uses them can
+    be read. What such an op is then told to be wrong might follow from the first fault, if a type or a value that
+    others depend on is in doubt: faults of ops that use a doubtful value are not told.
+
+    Args:
+        name: the function's.
+        function: the protobuf message.
+        weights: where its blobs lie.
+        report: takes each fault, and may raise.
+    """
+
+    def __init__(self, name: str, function: Any, weights: WeightStore, report: FaultReport) -> None:
+        self._name, self._function, self._weights, self._report = name, function, weights, report
+        self._opset, self._block = selected_block(function)
+        self._faults = 0
+        self._count = 0  # of the ops met so far
+        self._current: int | None = None
+        self._doubtful: dict[int, Any] = {}  # by identity: PyMIL's values compare otherwise
+
+    def read(self) -> Any:
+        """The PyMIL function."""
+        inputs: dict[str, Any] = {}
+        for value in self._function.inputs:
+            with self._attempt(f"input {value.name!r}", Part("parameter", value.name)):
+                inputs[value.name] = placeholder(value)
+        scope: _Scope = ChainMap({name: holder.outputs[0] for name, holder in inputs.items()})
+        with unique_names(self._taken_names()), Function(inputs, available_target(self._opset)) as function:
+            self._read_block(self._block, scope)
+        return function
+
+    @contextmanager
+    def _attempt(self, where: str, part: Part) -> Iterator[None]:
+        """Reports a fault that is raised inside."""
+        try:
+            with located(where):
+                yield
+        except MiloptError as error:
+            self._faults += 1
+            self._report(Fault(error, self._name, self._current, part))
+
+    def _taken_names(self) -> Iterator[str]:
+        for operation in walk_operations(self._block):
+            yield operation_name(operation)
+            yield from (output.name for output in operation.outputs)
+
+    def _read_block(self, block: Any, scope: _Scope) -> None:
+        if block.attributes:
+            raise ProgramError(
+                f"a block has the attribute {next(iter(block.attributes))!r}", hint="PyMIL has no place for it"
+            )
+        owner = self._current
+        for operation in block.operations:
+            self._current, self._count = self._count, self._count + 1
+            self._read_operation(operation, scope)
+        self._current = owner
+        outputs: list[Any] = []
+        for name in block.outputs:
+            with self._attempt("the block's outputs", Part("result", name)):
+                outputs.append(_lookup(name, scope))
+        with located("the block's outputs"):
+            curr_block().set_outputs(outputs)
+
+    def _read_operation(self, operation: Any, scope: _Scope) -> None:
+        name, result = operation_name(operation), None
+        with self._attempt(f"op {name!r}", Part("op")):
+            if operation.type == "write_state":
+                self._read_write_state(operation, name, scope)
+                return
+            if operation.type == "read_state":
+                result = _merge_read_state(operation, name, scope)
+            if result is None:
+                result = self._build(operation, name, scope)
+            if result is not None and len(operation.outputs) != len(result.outputs):
+                raise ProgramError(f"{operation.type} has {len(result.outputs)} outputs, not {len(operation.outputs)}")
+        for index, declared in enumerate(operation.outputs):
+            if result is None or index >= len(result.outputs):
+                self._stand_in(declared, operation, scope)
+            else:
+                self._define(declared, result.outputs[index], name, scope)
+
+    def _define(self, declared: Any, var: Any, name: str, scope: _Scope) -> None:
+        faults = self._faults
+        with self._attempt(f"op {name!r}", Part("output", declared.name)):
+            check_declared_type(declared, var)
+        if self._faults > faults:
+            self._doubtful[id(var)] = var
+        var.name = declared.name
+        scope[declared.name] = var
+
+    def _stand_in(self, declared: Any, operation: Any, scope: _Scope) -> None:
+        """Defines an output of an op that could not be read; the types of float activations are believed."""
+        with suppress(MiloptError):
+            scope[declared.name] = var = declared_value(declared)
+            is_constant = operation.type == "const" or operation.type.startswith("constexpr_")
+            if is_constant or not types.is_tensor(var.sym_type) or not types.is_float(var.dtype):
+                self._doubtful[id(var)] = var
+
+    def _build(self, operation: Any, name: str, scope: _Scope) -> Any:
+        """The op; None if it, or what it needs, has faults."""
+        faults = self._faults
+        cls = self._class_of(operation, name)
+        inputs = self._inputs(operation, cls, scope, name) if cls else {}
+        extra = {key: value for key, value in sorted(operation.attributes.items()) if key != "name"}
+        if operation.type == "const" or operation.type.startswith("constexpr_"):
+            inputs |= self._decoded(extra, name)
+            extra = {}
+        blocks = [self._read_nested(block, scope, name) for block in operation.blocks]
+        if self._faults > faults:
+            return None
+        result = self._new_operation(cls, name, inputs | control_flow_inputs(operation.type, blocks))
+        for block in blocks:
+            block.outer_op = result
+        if extra and result is not None:
+            setattr(result, EXTRA_ATTRIBUTES, extra)
+        return result
+
+    def _class_of(self, operation: Any, name: str) -> Any:
+        with self._attempt(f"op {name!r}", Part("op")):
+            return op_class(operation.type, self._opset)
+        return None
+
+    def _new_operation(self, cls: Any, name: str, inputs: dict[str, Any]) -> Any:
+        doubtful = any(id(var) in self._doubtful for value in inputs.values() for var in _as_values(value))
+        faults = [] if doubtful else list(_input_faults(cls, inputs))
+        for part, error in faults:
+            with self._attempt(f"op {name!r}", part):
+                raise error
+        if faults:
+            return None
+        try:
+            return new_operation(cls, name=name, inputs=inputs)
+        except ProgramError as error:
+            if not doubtful:
+                found = _NAMED_INPUT.search(error.message)
+                part = Part("input", found.group(1) or found.group(2)) if found else Part("op")
+                with self._attempt(f"op {name!r}", part):
+                    raise
+            return None
+
+    def _decoded(self, values: Mapping[str, Any], name: str) -> dict[str, Value]:
+        """The values that stand in an op's attributes."""
+        found = {}
+        for key, value in values.items():
+            with self._attempt(f"op {name!r}", Part("attribute", key)):
+                found[key] = decode_value(value, self._weights)
+        return found
+
+    def _inputs(self, operation: Any, cls: Any, scope: _Scope, name: str) -> dict[str, Any]:
+        known, inputs = cls.input_spec.input_types, {}
+        for parameter, argument in sorted(operation.inputs.items()):  # a protobuf map has no order of its own
+            with self._attempt(f"op {name!r}", Part("input", parameter)):
+                if parameter not in known:
+                    message = f"{operation.type} has no input {parameter!r} in the opset {self._opset}"
+                    raise ProgramError(message, hint=did_you_mean(parameter, known))
+                values = [self._binding(binding, scope, f"{name}_{parameter}") for binding in argument.arguments]
+                single = len(values) == 1 and type(known[parameter]).__name__ != "TupleInputType"
+                inputs[parameter] = values[0] if single else values
+        return inputs
+
+    def _binding(self, binding: Any, scope: _Scope, stem: str) -> Value:
+        """A value by its name; what stands in the op itself becomes a constant, which is how PyMIL has it."""
+        if binding.WhichOneof("binding") == "name":
+            return _lookup(binding.name, scope)
+        return new_constant(decode_value(binding.value, self._weights), stem)
+
+    def _read_nested(self, block: Any, scope: _Scope, owner: str) -> Any:
+        inputs = [declared_value(value) for value in block.inputs]
+        # The op that owns the block needs the block to exist; until then something must lead outwards.
+        outer = SimpleNamespace(enclosing_block=curr_block(), name=owner)
+        with Block(block_inputs=inputs, outer_op=outer) as nested:
+            self._read_block(block, scope.new_child({var.name: var for var in inputs}))
+        return nested
+
+    def _read_write_state(self, operation: Any, name: str, scope: _Scope) -> None:
+        """`write_state`, which PyMIL calls `coreml_update_state`, has no output in the protobuf."""
+        cls = op_class("coreml_update_state", self._opset)
+        inputs = {"state": _bound(operation, "input", scope), "value": _bound(operation, "data", scope)}
+        new_operation(cls, name=name.removesuffix(WRITE_STATE_SUFFIX), inputs=inputs)
+
+
+def _as_values(value: Any) -> Iterable[Any]:
+    return value if isinstance(value, list | tuple) else (value,)
+
+
+def _input_faults(cls: Any, inputs: Mapping[str, Any]) -> Iterator[tuple[Part, ProgramError]]:
+    """Required inputs that are missing, and inputs that must be constant and are not."""
+    for parameter, kind in cls.input_spec.input_types.items():
+        value = inputs.get(parameter)
+        if parameter.startswith("_"):
+            continue  # PyMIL's own, such as the blocks of control flow
+        if value is None and not kind.optional:
+            yield Part("op"), ProgramError(f"its required input {parameter!r} is missing")
+        elif value is not None and kind.const and not getattr(value, "is_descendant_of_const", True):
+            yield Part("input", parameter), ProgramError(f"its input {parameter!r} must be constant")
+
+
+def _lookup(name: str, scope: _Scope) -> Any:
+    if name not in scope:
+        raise ProgramError(f"{name!r} is used before it is defined", hint=did_you_mean(name, scope))
+    return scope[name]
+
+
+def _bound(operation: Any, parameter: str, scope: _Scope) -> Any:
+    """The value of an input that is one name."""
+    if parameter not in operation.inputs or len(operation.inputs[parameter].arguments) != 1:
+        raise ProgramError(f"the input {parameter!r} of {operation.type} is missing")
+    return _lookup(operation.inputs[parameter].arguments[0].name, scope)
+
+
+def _merge_read_state(operation: Any, name: str, scope: _Scope) -> Any:
+    """PyMIL's single op for a write and the read right after it, if that is what there is."""
+    state = _bound(operation, "input", scope)
+    operations = curr_block().operations
+    last = operations[-1] if len(operations) else None
+    if last is None or last.op_type != "coreml_update_state" or last.state is not state or last.outputs[0].child_ops:
+        return None
+    last.name = name
+    return last
+
+
+def control_flow_inputs(op_type: str, blocks: list[Any]) -> dict[str, Any]:
+    """The inputs by which PyMIL's control flow takes blocks that exist already."""
+    names = {"while_loop": ("_cond", "_body"), "cond": ("_true_fn", "_false_fn")}.get(op_type)
+    if names is None:
+        return {}
+    return {"_existing_blocks": blocks} | dict.fromkeys(names, _takes_nothing_gives_none)
+
+
+def _takes_nothing_gives_none(*_: Any) -> None:
+    return None
