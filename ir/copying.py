@@ -7,6 +7,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from .function_reader import EXTRA_ATTRIBUTES, control_flow_inputs
+from .missing_weights import mark_missing_weights, missing_weights
 from .pymil import (
     Block,
     Function,
@@ -49,6 +50,7 @@ def copy_program(program: Any, opset: Opset | None = None, convert: InputConvert
         result.functions[name] = copy_function(function, opset or opset_of(function), convert)
     for attribute in _PROGRAM_ATTRIBUTES:
         setattr(result, attribute, getattr(program, attribute))
+    mark_missing_weights(result, missing_weights(program))
     return result
 
 

@@ -34,12 +34,14 @@ class Fault:
         function: the function it is in.
         operation: the number of the op in its function, an op before those in its blocks; None for the function itself.
         part: what of it is meant.
+        subject: the op or input in words: `op 'y'`.
     """
 
     error: MiloptError
     function: str
     operation: int | None = None
     part: Part = Part("op")
+    subject: str = ""
 
 
 FaultReport: TypeAlias = Callable[[Fault], None]

@@ -77,7 +77,7 @@ class FunctionReader:
                 yield
         except MiloptError as error:
             self._faults += 1
-            self._report(Fault(error, self._name, self._current, part))
+            self._report(Fault(error, self._name, self._current, part, where))
 
     def _taken_names(self) -> Iterator[str]:
         for operation in walk_operations(self._block):

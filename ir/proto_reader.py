@@ -13,6 +13,7 @@ from typing import Any
 from .errors import MiloptError, ProgramError, located
 from .faults import Fault, FaultReport, raise_fault
 from .function_reader import FunctionReader
+from .missing_weights import mark_missing_weights
 from .pymil import Program
 from .weight_store import WeightStore
 
@@ -48,6 +49,7 @@ def read_program(
             report(Fault(error, name))
     if "main" not in result.functions and result.functions:
         result.default_function_name = next(iter(result.functions))
+    mark_missing_weights(result, tuple(weights.replaced))
     return result
 
 

@@ -55,7 +55,7 @@ class WeightFile:
             raise PackageError(
                 "the weight file is missing",
                 where=path,
-                hint="the package is incomplete: copy it again, whole",
+                hint="copy it from where the model is whole, or read the model with --missing-weights zeros",
             ) from None
         except (OSError, ValueError) as error:
             raise PackageError(f"the weight file can not be read: {error}", where=path) from error

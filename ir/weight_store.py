@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 import attrs
 import numpy as np
@@ -13,6 +13,8 @@ from .errors import PackageError
 from .weight_files import WeightFile
 
 MODEL_PATH = "@model_path/"
+DIGEST = "sha256:"  # what stands in the place of a file's name where a text elides a weight
+MissingWeights: TypeAlias = Literal["error", "zeros"]
 
 
 @attrs.frozen(order=True)
@@ -28,10 +30,16 @@ class WeightStore:
 
     Args:
         folder: what `@model_path` stands for; None for a model that has no package yet.
+        missing: whether a weight whose file is missing, or that a text elides, is an error or zeros of its type.
+
+    Attributes:
+        replaced: the files and digests that zeros were given for, in the order that they were asked for.
     """
 
-    def __init__(self, folder: Path | None) -> None:
+    def __init__(self, folder: Path | None, missing: MissingWeights = "error") -> None:
         self.folder = folder
+        self.replaced: dict[str, None] = {}
+        self._missing = missing
         self._files: dict[str, WeightFile] = {}
 
     @property
@@ -50,8 +58,16 @@ class WeightStore:
         return self._files[name]
 
     def _resolve(self, name: str) -> Path:
+        if name.startswith(DIGEST):
+            raise PackageError(
+                f"the text elides this weight: it says no more than its digest {name}",
+                hint="print the program with --weights inline or references, or read it with --missing-weights zeros",
+            )
         if self.folder is None:
-            raise PackageError(f"weight {name!r} belongs to no package")
+            raise PackageError(
+                f"there is no folder that the weight path {name!r} could begin at",
+                hint="say what @model_path stands for: folder=",
+            )
         path = self.folder / name
         if PurePosixPath(name).is_absolute() or not path.resolve().is_relative_to(self.folder.resolve()):
             raise PackageError(
@@ -63,11 +79,20 @@ class WeightStore:
 
     def check(self, reference: BlobReference, dtype: DType, shape: tuple[int, ...]) -> None:
         """Checks that the blob exists and fits; raises `PackageError`."""
-        self.file(reference.file).check(reference.offset, dtype, shape)
+        if not self._is_replaced(reference):
+            self.file(reference.file).check(reference.offset, dtype, shape)
 
     def array(self, reference: BlobReference, dtype: DType, shape: tuple[int, ...]) -> np.ndarray:
-        """The tensor behind a reference; see `WeightFile.array`."""
+        """The tensor behind a reference, see `WeightFile.array`; zeros that take no memory for a missing one."""
+        if self._is_replaced(reference):
+            self.replaced.setdefault(reference.file)
+            return np.broadcast_to(np.zeros((), dtype.numpy), shape)
         return self.file(reference.file).array(reference.offset, dtype, shape)
+
+    def _is_replaced(self, reference: BlobReference) -> bool:
+        if self._missing == "error" or reference.file in self._files:
+            return False
+        return reference.file.startswith(DIGEST) or self.folder is None or not self._resolve(reference.file).exists()
 
     def find(self, array: np.ndarray, dtype: DType) -> BlobReference | None:
         """The reference that `array` was read from, while it is unchanged; None for a new one."""

@@ -24,18 +24,25 @@ MAX_DEPTH = 64
 
 
 class Cursor:
-    """A position in a text; what is taken is followed by no blanks or comments."""
+    """A position in a text; what is taken is followed by no blanks or comments.
+
+    Attributes:
+        source: the text and its name.
+        text: all of it.
+        position: where the next token begins.
+        end: where the one before ended.
+    """
 
     def __init__(self, source: Source) -> None:
         self.source = source
         self.text = source.text
-        self.position = self._end = 0
+        self.position = self.end = 0
         self._depth = 0
         self.move_to(0)
 
     def move_to(self, position: int) -> None:
         """Goes to the first token at or after `position`, where the one before ended."""
-        self._end = position
+        self.end = position
         self.position = self.after(position)
 
     def after(self, position: int) -> int:
@@ -62,7 +69,7 @@ class Cursor:
         """Takes a mark of punctuation, which must be next."""
         if not self.accept(token):
             # What is missing at the end of a line is missing there, not where the next line begins.
-            at = self._end if "\n" in self.text[self._end : self.position] else self.position
+            at = self.end if "\n" in self.text[self.end : self.position] else self.position
             self.fail(f"expected {token!r} {where}, found {self.found()}", at=at)
 
     def found(self) -> str:

@@ -20,11 +20,12 @@ from __future__ import annotations
 
 import re
 from array import array
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 import attrs
 
 from ..errors import did_you_mean
+from ..faults import Part, PartKind
 from ..pymil import proto
 from ..targets import OPSETS
 from .cursor import Cursor
@@ -58,6 +59,14 @@ class Parsed:
     operations: dict[str, array[int]]
 
 
+Spans: TypeAlias = dict[Part, tuple[int, int]]  # where the parts of an op or function begin, and their lengths
+
+
+def trace(parsed: Parsed, offset: int) -> Spans:
+    """The places of the parts of the op or function that begins at `offset`."""
+    return _Parser(parsed.source).trace(offset)
+
+
 def parse_proto(text: str | Source, name: str = "<text>") -> Parsed:
     """Parses MIL text; weights that it refers to are not looked for.
 
@@ -77,6 +86,22 @@ class _Parser:
         self._types = TypeParser(self._cursor)
         self._values = ValueParser(self._cursor, self._types)
         self._operations: array[int] = array("Q")
+        self._spans: Spans | None = None
+
+    def trace(self, offset: int) -> Spans:
+        """Parses the op or function at `offset` anew and gives the places of its parts."""
+        self._cursor.move_to(offset)
+        self._spans = {}
+        if self._cursor.peek_word() == "func":
+            self._function(_MIL.Program().functions)
+        else:
+            self._operation(_MIL.Operation())
+        return self._spans
+
+    def _note(self, kind: PartKind, name: str, start: int) -> None:
+        """Remembers where a part begins and ends, when that is what the text is parsed for."""
+        if self._spans is not None:
+            self._spans.setdefault(Part(kind, name), (start, self._cursor.end - start))
 
     def parse(self) -> Parsed:
         """The whole text."""
@@ -123,7 +148,9 @@ class _Parser:
             if name in attributes:
                 cursor.fail(f"the attribute {name!r} is given twice", at=start, length=len(name))
             cursor.expect("=", "after the name of an attribute")
+            start = cursor.position
             attributes[name].CopyFrom(self._values.parse())
+            self._note("attribute", name, start)
 
     def _function(self, functions: Any) -> str:
         cursor = self._cursor
@@ -156,30 +183,39 @@ class _Parser:
         while not cursor.accept(")"):
             if not first:
                 cursor.expect(",", "or ')' after an input")
-            self._definition(inputs, "the name of an input")
+            self._definition(inputs, "parameter")
             first = False
 
-    def _definition(self, values: Any, what: str) -> None:
-        kind = self._types.parse()
-        values.add(name=self._cursor.name(what), type=kind)
+    def _definition(self, values: Any, what: PartKind) -> None:
+        """Takes the type and the name of an output or a parameter."""
+        start, kind = self._cursor.position, self._types.parse()
+        name = self._cursor.name(f"the name of this {what}")
+        values.add(name=name, type=kind)
+        self._note(what, name, start)
 
     def _body(self, block: Any) -> None:
         cursor = self._cursor
         cursor.expect("{", "at the beginning of a block")
+        spans, self._spans = self._spans, None
         while not cursor.accept("}"):
             self._operation(block.operations.add())
+        self._spans = spans
         cursor.expect("->", "and the outputs after a block")
         cursor.expect("(", "at the beginning of the outputs")
         while not cursor.accept(")"):
             if block.outputs:
                 cursor.expect(",", "or ')' after an output")
+            start = cursor.position
             block.outputs.append(cursor.name("the name of an output"))
+            self._note("result", block.outputs[-1], start)
 
     def _operation(self, operation: Any) -> None:
         cursor = self._cursor
         self._operations.append(cursor.position)
         self._outputs(operation.outputs)
+        start = cursor.position
         operation.type = cursor.name("the type of an op")
+        self._note("op", "", start)
         cursor.expect("(", "after the type of an op")
         first = True
         while not cursor.accept(")"):
@@ -197,9 +233,9 @@ class _Parser:
         if not self._types.at_type():
             self._check_untyped()
             return
-        self._definition(outputs, "the name of a value")
+        self._definition(outputs, "output")
         while cursor.accept(","):
-            self._definition(outputs, "the name of a value")
+            self._definition(outputs, "output")
         cursor.expect("=", "after the outputs of an op")
 
     def _check_untyped(self) -> None:
@@ -220,13 +256,15 @@ class _Parser:
             cursor.fail(f"the input {name!r} is given twice", at=start, length=len(name))
         cursor.expect("=", "after the name of an input")
         arguments = inputs[name].arguments
+        start = cursor.position
         if not cursor.accept("("):
             self._operand(arguments)
-            return
-        while not cursor.accept(")"):
-            if arguments:
-                cursor.expect(",", "or ')' after a value")
-            self._operand(arguments)
+        else:
+            while not cursor.accept(")"):
+                if arguments:
+                    cursor.expect(",", "or ')' after a value")
+                self._operand(arguments)
+        self._note("input", name, start)
 
     def _operand(self, arguments: Any) -> None:
         """Takes the name of a value, or a value itself; a type's name can be a value's as well."""

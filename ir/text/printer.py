@@ -18,7 +18,7 @@ from ..proto_walking import selected_block
 from ..proto_writer import belongs_in_file, write_program
 from ..pymil import opset_of
 from ..targets import Opset
-from ..weight_store import BlobReference
+from ..weight_store import DIGEST, MODEL_PATH, BlobReference
 from .formatting import Formatter, format_name, format_string
 
 Dialect = Literal["1.0", "1.3"]
@@ -48,7 +48,7 @@ def print_proto(program: Any, *, dialect: Dialect = "1.3") -> str:
 def digest(array: np.ndarray, dtype: DType) -> str:
     """The digest that stands for a constant: SHA-256 of its bytes as a weight file holds them, 16 digits."""
     data = pack_bits(array, dtype) if dtype.is_sub_byte else np.ascontiguousarray(array)
-    return f"sha256:{hashlib.sha256(data.reshape(-1).view(np.uint8).data).hexdigest()[:16]}"
+    return f"{DIGEST}{hashlib.sha256(data.reshape(-1).view(np.uint8).data).hexdigest()[:16]}"
 
 
 class _InlineSink:
@@ -70,8 +70,8 @@ class _ElidingSink:
 
 def _blob(value: Any, formatter: Formatter) -> str:
     name = value.blobFileValue.fileName
-    if "sha256:" in name:
-        found = formatter.scalar("string", format_string(name[name.index("sha256:") :]))
+    if name.startswith(MODEL_PATH + DIGEST):
+        found = formatter.scalar("string", format_string(name.removeprefix(MODEL_PATH)))
         return f"ELIDED(digest = {found})"
     path = formatter.scalar("string", format_string(name))
     return f"BLOBFILE(path = {path}, offset = {formatter.scalar('uint64', str(value.blobFileValue.offset))})"

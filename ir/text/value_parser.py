@@ -13,7 +13,7 @@ import numpy as np
 
 from ..dtypes import DType, dtype_named, dtype_of_proto
 from ..pymil import proto
-from ..weight_store import MODEL_PATH
+from ..weight_store import DIGEST, MODEL_PATH
 from .cursor import Cursor
 from .elements import ElementError, fill_tensor, parse_elements
 from .type_parser import TypeParser
@@ -22,7 +22,7 @@ _MIL = proto.MIL_pb2
 _PIECE = 1 << 16  # characters of a row that are looked at together
 _ROW = re.compile(r"(?:[^\]\[\"(){}=;/]++|//[^\n]*+)*+")
 _COMMENT = re.compile(r"//[^\n]*")
-_DIGEST = re.compile(r"sha256:[0-9a-f]{16}")
+_DIGEST = re.compile(DIGEST + "[0-9a-f]{16}")
 _UNKNOWN: Final = None
 
 

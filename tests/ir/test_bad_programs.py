@@ -93,7 +93,7 @@ PROGRAM_EDITS: dict[str, tuple[Edit, type[milopt.MiloptError], str]] = {
     "missing input": (
         lambda s: linear(s).inputs.__delitem__("weight"),
         ProgramError,
-        r"op 'linear': .*weight is missing",
+        r"op 'linear': its required input 'weight' is missing",
     ),
     "unknown input": (
         lambda s: linear(s).inputs["wieght"].CopyFrom(linear(s).inputs["weight"]),

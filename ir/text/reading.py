@@ -1,0 +1,65 @@
+"""From MIL text to PyMIL programs, every fault told with its place."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from ..collecting import collector_paused
+from ..diagnostics import Diagnostic, Location, TextError
+from ..faults import Fault, Part
+from ..program_faults import message_of, read_with_faults
+from ..weight_store import MissingWeights, WeightStore
+from .parser import Parsed, parse_proto, trace
+from .source import Source
+
+
+def parse_program(
+    text: str | Source,
+    *,
+    name: str = "<text>",
+    folder: str | Path | None = None,
+    missing_weights: MissingWeights = "error",
+) -> Any:
+    """The PyMIL program that MIL text describes.
+
+    Args:
+        text: in either dialect.
+        name: what diagnostics call it.
+        folder: what `@model_path` stands for in the places of weights; weight files are mapped, not read.
+        missing_weights: what becomes of weights whose file is missing, or that the text elides: an `error`, or `zeros`,
+            a program that `milopt.ir.missing_weights` marks.
+
+    Raises:
+        TextError: it does not parse, or its program is not valid; all faults are in its diagnostics.
+    """
+    parsed = parse_proto(text, name)
+    return program_of(parsed, WeightStore(Path(folder) if folder is not None else None, missing_weights))
+
+
+def program_of(parsed: Parsed, weights: WeightStore, function_order: Iterable[str] = ()) -> Any:
+    """The PyMIL program of a parsed text; raises `TextError` as `parse_program`."""
+    with collector_paused():
+        program, faults = read_with_faults(parsed.program, weights, function_order or parsed.functions)
+    if faults:
+        raise TextError(diagnostics_of(parsed, faults))
+    return program
+
+
+def diagnostics_of(parsed: Parsed, faults: Iterable[Fault]) -> list[Diagnostic]:
+    """A diagnostic with its place for each fault of a text's program."""
+    return [
+        Diagnostic(fault.subject, message_of(fault), fault.error.hint, location=location_of(parsed, fault))
+        for fault in faults
+    ]
+
+
+def location_of(parsed: Parsed, fault: Fault) -> Location:
+    """Where the part of an op or function that a fault is about stands in the text."""
+    if fault.function not in parsed.functions:
+        return parsed.source.location(0)
+    operations = parsed.operations[fault.function]
+    offset = parsed.functions[fault.function] if fault.operation is None else operations[fault.operation]
+    spans = trace(parsed, offset)
+    return parsed.source.location(*spans.get(fault.part, spans.get(Part("op"), (offset, 1))))
