@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from .ir.errors import CheckFailure as CheckFailure
     from .ir.errors import MiloptError as MiloptError
     from .ir.model import Model as Model
-    from .ir.model import load as load
+    from .ir.opening import load as load
     from .passes.manager import PassManager as PassManager
     from .passes.pipeline_text import parse_pipeline as parse_pipeline
     from .pipelines.optimize import Optimization as Optimization
@@ -24,7 +24,7 @@ _HOMES = {
     "Optimization": ".pipelines.optimize",
     "PassManager": ".passes.manager",
     "Session": ".runtime.session",
-    "load": ".ir.model",
+    "load": ".ir.opening",
     "optimize": ".pipelines.optimize",
     "parse_pipeline": ".passes.pipeline_text",
 }

@@ -85,7 +85,7 @@ def _list_passes() -> None:
 
 
 def _load(source: Path) -> Any:
-    from ..ir.model import load
+    from ..ir.opening import load
 
     if source.suffix == ".mil" or str(source) == "-":
         raise PackageError("MIL text can be printed but not read yet", where=source, hint="give an .mlpackage")

@@ -13,3 +13,15 @@ precision = click.option(
     help="float32 is the reference; float16 rounds every fp16 value as the device stores it.",
 )
 force = click.option("--force", is_flag=True, help="Replace the output if it exists.")
+missing_weights = click.option(
+    "--missing-weights",
+    type=click.Choice(["error", "zeros"]),
+    default="error",
+    show_default=True,
+    help="What becomes of weights whose file is missing, or that a text elides.",
+)
+allow_missing_weights = click.option(
+    "--allow-missing-weights",
+    is_flag=True,
+    help="Go on, with a warning, if weights are missing: zeros take their place.",
+)

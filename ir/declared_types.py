@@ -37,10 +37,17 @@ def declared_value(value: Any) -> Any:
 def check_declared_type(declared: Any, var: Any) -> None:
     """Raises `ProgramError` unless a value has the type that the protobuf declares for it."""
     expected = value_type_from_proto(declared.type)
-    if types.is_compatible_type(var.sym_type, expected):
+    if _fits(var.sym_type, expected):
         return
-    if types.is_tensor(var.sym_type) and types.is_scalar(expected) and var.dtype == expected:
-        return  # PyMIL sometimes says tensor of rank 0 where the protobuf says scalar
     raise ProgramError(
         f"output {declared.name!r} is declared as {type_words(expected)} but inferred as {type_words(var.sym_type)}"
     )
+
+
+def _fits(kind: Any, expected: Any) -> bool:
+    """PyMIL sometimes says tensor of rank 0 where the protobuf says scalar, also of a list's elements."""
+    if types.is_list(kind) and types.is_list(expected):
+        return _fits(kind.T[0], expected.T[0])
+    if types.is_tensor(kind) and types.is_scalar(expected):
+        return bool(kind.get_primitive() == expected) and kind.get_shape() == ()
+    return bool(types.is_compatible_type(kind, expected))

@@ -9,7 +9,7 @@ import attrs
 
 from .errors import ProgramError
 
-Severity = Literal["error", "warning"]
+Severity = Literal["error", "warning", "remark"]
 
 
 @attrs.frozen
@@ -63,16 +63,20 @@ class Diagnostic:
 
     def __str__(self) -> str:
         """`place: message (hint)`, on one line."""
-        place = "".join(f"{part}: " for part in (str(self.location or ""), self.where) if part)
+        place = f"{self.location}: " if self.location else ""
+        return f"{place}{self.words}"
+
+    @property
+    def words(self) -> str:
+        """What it says without its place, on one line: `where: message (hint)`."""
+        subject = f"{self.where}: " if self.where else ""
         advice = f" ({self.hint})" if self.hint else ""
-        return " ".join(f"{place}{self.message}{advice}".split())
+        return " ".join(f"{subject}{self.message}{advice}".split())
 
     def render(self) -> str:
         """As a compiler prints it: place, severity, message and hint, the line of the text and a caret."""
         place = f"{self.location}: " if self.location else ""
-        subject = f"{self.where}: " if self.where else ""
-        advice = f" ({self.hint})" if self.hint else ""
-        head = " ".join(f"{place}{self.severity}: {subject}{self.message}{advice}".split())
+        head = f"{place}{self.severity}: {self.words}"
         return f"{head}\n{self.location.picture()}" if self.location else head
 
     def as_json(self) -> dict[str, Any]:

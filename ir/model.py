@@ -1,4 +1,4 @@
-"""`Model`: an `.mlpackage` in memory, its programs as PyMIL, everything else of it kept as it came."""
+"""`Model`: a Core ML model in memory, its programs as PyMIL, everything else of it kept as it came."""
 
 from __future__ import annotations
 
@@ -7,16 +7,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from .errors import PackageError, ProgramError
+from .errors import ProgramError
 from .model_parts import ModelParts
-from .package import open_package
-from .weight_store import WeightStore
 
 
 class Model(ModelParts):
     """A Core ML model whose ML programs can be read, changed and saved.
 
-    Made by `load`. The programs are PyMIL (`coremltools.converters.mil.Program`) and may be edited in place;
+    Made by `milopt.load`. The programs are PyMIL (`coremltools.converters.mil.Program`) and may be edited in place;
     `specification` is the protobuf of the whole model, whose description and metadata may be edited as well.
     What is not touched is saved as it was read.
     """
@@ -48,64 +46,33 @@ class Model(ModelParts):
 
         specification = type(self.specification)()
         specification.CopyFrom(self.specification)
-        result = Model(specification, self.weights, self.package)
+        result = Model(specification, self.weights, self.package, self.origin)
         for mine, theirs in zip(self.stages, result.stages, strict=True):
             if mine.is_loaded:
                 theirs.replace(copy_program(mine.program))
         return result
 
-    def save(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> None:
+    def save(
+        self, path: str | os.PathLike[str], *, overwrite: bool = False, allow_missing_weights: bool = False
+    ) -> None:
         """Writes the model as an `.mlpackage`, as a whole or not at all.
 
         Args:
             path: where to; must end in `.mlpackage`.
             overwrite: replace what stands there.
+            allow_missing_weights: write zeros for weights that were missing when the model was read.
 
         Raises:
             SaveError: the path is taken or can not be written to, or the disk is full.
             ProgramError: a program can not be represented in the file format.
+            PackageError: weights were missing when the model was read, and nothing allows zeros in their place.
         """
         from .model_writer import write_model
 
+        if not allow_missing_weights:
+            self.require_weights("saved as a package", "give allow_missing_weights=True to write the zeros")
         write_model(self, Path(path), overwrite=overwrite)
 
     def __repr__(self) -> str:
         """The name and the opset."""
         return f"<milopt.Model {self.name} ({self.opset}, {len(self.stages)} programs)>"
-
-
-def load(path: str | os.PathLike[str]) -> Model:
-    """Opens an `.mlpackage`; weights stay on disk, mapped into memory.
-
-    Ops, opsets and every weight's place are checked at once; PyMIL programs are built when first asked for.
-
-    Args:
-        path: the package; or a coremltools `MLModel`, whose package is opened.
-
-    Raises:
-        PackageError: not a package, no ML program in it, or its files are damaged.
-        ProgramError: an op that no opset has, or a construct that PyMIL does not have.
-    """
-    from google.protobuf.message import DecodeError
-
-    from .checking import check_stage
-    from .pymil import proto
-
-    package = open_package(Path(getattr(path, "package_path", None) or path))
-    specification = proto.Model_pb2.Model()
-    try:
-        specification.ParseFromString((package.root / package.specification).read_bytes())
-    except DecodeError as error:
-        message = f"{package.specification} is not a Core ML specification: {error}"
-        raise PackageError(message, where=package.root) from None
-    model = Model(specification, WeightStore(package.model_folder), package)
-    if not model.stages:
-        found = specification.WhichOneof("Type") or "model without content"
-        raise PackageError(
-            f"the model is a {found}, not an ML program",
-            where=package.root,
-            hint="convert it anew with convert_to='mlprogram'",
-        )
-    for stage in model.stages:
-        check_stage(stage)
-    return model

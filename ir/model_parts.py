@@ -37,11 +37,19 @@ class Stage:
     def program(self) -> Any:
         """The PyMIL program; built when first asked for."""
         if self._program is None:
-            self._program = self._read()
+            self.adopt(self._read())
         return self._program
 
     def replace(self, program: Any) -> None:
         """Puts another program in the place of this stage's."""
+        self._program = program
+
+    def adopt(self, program: Any) -> None:
+        """Takes what was read from this stage's protobuf as its program, and the default function as described."""
+        description = self.specification.description
+        if description.functions:
+            program.export_as_multifunction = True
+            program.default_function_name = description.defaultFunctionName or description.functions[0].name
         self._program = program
 
     def _read(self) -> Any:
@@ -49,11 +57,22 @@ class Stage:
 
         described = [function.name for function in self.specification.description.functions]
         with collector_paused():
-            program = read_program(self.specification.mlProgram, self.weights, function_order=described)
-        if described:
-            program.export_as_multifunction = True
-            program.default_function_name = self.specification.description.defaultFunctionName or described[0]
-        return program
+            return read_program(self.specification.mlProgram, self.weights, function_order=described)
+
+
+@attrs.frozen
+class Origin:
+    """Where a model came from.
+
+    Attributes:
+        name: of the file or folder.
+        text: the MIL text that it was parsed from, if it was; see `milopt.ir.text.parser.Parsed`.
+        notes: what could not be recovered of a model that came without its specification; one line each.
+    """
+
+    name: str
+    text: Any = None
+    notes: tuple[str, ...] = ()
 
 
 class ModelParts:
@@ -62,20 +81,32 @@ class ModelParts:
     Attributes:
         specification: the protobuf of the whole model.
         weights: its weight files.
-        package: where it was read from; None for one that is not on disk.
+        package: where it was read from; None for one that was no package.
+        origin: where it came from.
         stages: its ML programs in order.
     """
 
-    def __init__(self, specification: Any, weights: WeightStore, package: Package | None = None) -> None:
+    def __init__(
+        self, specification: Any, weights: WeightStore, package: Package | None = None, origin: Origin | None = None
+    ) -> None:
         self.specification = specification
         self.weights = weights
         self.package = package
+        self.origin = origin or Origin(package.root.name if package else "model")
         self.stages = tuple(Stage(label, spec, weights) for label, spec in ml_programs(specification))
 
     @property
     def name(self) -> str:
-        """The package's file name, or `model`."""
-        return self.package.root.name if self.package else "model"
+        """The name of the file or folder that it came from."""
+        return self.origin.name
+
+    def require_weights(self, purpose: str, hint: str) -> None:
+        """Raises `PackageError` if weights were missing when the model was read; see `missing_weights`."""
+        from .missing_weights import require_weights
+
+        for stage in self.stages:
+            if stage.is_loaded or self.weights.replaced:
+                require_weights(stage.program, purpose, hint)
 
     @property
     def opset(self) -> Opset:

@@ -18,11 +18,15 @@ from .pymil import opset_of
 from .saving import atomic_folder
 from .targets import Opset
 from .weight_files import WeightFileWriter, release_pages
-from .weight_store import BlobReference, WeightStore
+from .weight_store import DIGEST, BlobReference
+
+_WEIGHTS = "weights/"
 
 
 def write_model(model: ModelParts, path: Path, *, overwrite: bool) -> None:
     """Writes a model as an `.mlpackage`; see `Model.save`."""
+    if model.weights.replaced:
+        _read_all(model)
     with atomic_folder(path, overwrite=overwrite) as work:
         layout = _Layout(model)
         layout.copy_other_files(work)
@@ -30,6 +34,12 @@ def write_model(model: ModelParts, path: Path, *, overwrite: bool) -> None:
         (work / layout.specification).write_bytes(specification.SerializeToString(deterministic=True))
         has_weights = any((work / layout.model_folder / "weights").glob("*"))
         (work / MANIFEST).write_text(manifest_with_weights(layout.manifest, has_weights=has_weights), "utf-8")
+
+
+def _read_all(model: ModelParts) -> None:
+    """Weights that were missing get written from programs, which have zeros for them."""
+    for stage in model.stages:
+        stage.replace(stage.program)
 
 
 class _Layout:
@@ -69,7 +79,7 @@ def _write_programs(model: ModelParts, folder: Path) -> Any:
         writers = _Writers(folder, stack)
         for stage in model.stages:
             if stage.is_loaded:
-                sink = _FileSink(model.weights, kept, writers, _default_file(stage), opset_of(stage.program))
+                sink = _FileSink(model, kept, writers, stage)
                 written = write_program(stage.program, sink, original=stage.specification.mlProgram)
                 copies[stage.label].mlProgram.CopyFrom(written)
                 _raise_version(copies[stage.label], opset_of(stage.program))
@@ -81,11 +91,17 @@ def _raise_version(specification: Any, opset: Opset) -> None:
     specification.specificationVersion = max(specification.specificationVersion, opset.specification_version)
 
 
-def _default_file(stage: Stage) -> str:
+def _default_file(model: ModelParts, stage: Stage) -> str:
     """Where a stage's new weights go: the file that its old ones came from; pipelines must not share one."""
     for reference in blob_references(stage.specification.mlProgram):
-        return reference.file
+        if _has_place(model, reference.file):
+            return reference.file
     return WEIGHTS_IN_MODEL if not stage.label else f"weights/{stage.label.replace('/', '-')}-weight.bin"
+
+
+def _has_place(model: ModelParts, file: str) -> bool:
+    """Whether a weight file keeps its name: text may put weights where packages have none."""
+    return not file.startswith(DIGEST) and (model.package is not None or file.startswith(_WEIGHTS))
 
 
 def _unchanged_files(model: ModelParts) -> set[str]:
@@ -94,26 +110,26 @@ def _unchanged_files(model: ModelParts) -> set[str]:
     A stage that shares a file with a changed one is loaded, so that its references are written anew as well.
     """
     users = {stage.label: {r.file for r in blob_references(stage.specification.mlProgram)} for stage in model.stages}
-    changed: set[str] = set()
+    changed = {file for files in users.values() for file in files if not _has_place(model, file)}
     while True:
         before = len(changed)
         for stage in model.stages:
             if stage.is_loaded or users[stage.label] & changed:
-                changed |= _changed_by(stage, model.weights)
+                changed |= _changed_by(model, stage)
         if len(changed) == before:
             return set().union(*users.values()) - changed
 
 
-def _changed_by(stage: Stage, weights: WeightStore) -> set[str]:
+def _changed_by(model: ModelParts, stage: Stage) -> set[str]:
     old = set(blob_references(stage.specification.mlProgram))
     now: set[BlobReference] = set()
     adds = False
     for array, dtype, in_file in file_tensors(stage.program):
-        reference = weights.find(array, dtype)
+        reference = model.weights.find(array, dtype)
         if reference is not None:
             now.add(reference)
         adds |= reference is None and in_file
-    return {reference.file for reference in old ^ now} | ({_default_file(stage)} if adds else set())
+    return {reference.file for reference in old ^ now} | ({_default_file(model, stage)} if adds else set())
 
 
 class _Writers:
@@ -136,9 +152,9 @@ class _Writers:
 class _FileSink:
     """Writes tensors to the new package's weight files, each distinct one once."""
 
-    def __init__(self, weights: WeightStore, kept: set[str], writers: _Writers, default: str, opset: Opset) -> None:
-        self._weights, self._kept, self._writers = weights, kept, writers
-        self._default, self._opset = default, opset
+    def __init__(self, model: ModelParts, kept: set[str], writers: _Writers, stage: Stage) -> None:
+        self._model, self._weights, self._kept, self._writers = model, model.weights, kept, writers
+        self._default, self._opset = _default_file(model, stage), opset_of(stage.program)
 
     def place(self, array: np.ndarray, dtype: DType) -> BlobReference | None:
         """See `WeightSink.place`."""
@@ -158,6 +174,7 @@ class _FileSink:
             return BlobReference(self._default, self._writers[self._default].write(array, dtype))
         file = self._weights.file(source.file)
         blob = file.blob(source.offset)
-        offset = self._writers[source.file].write_payload(file.payload(source.offset), blob.dtype, blob.padding_bits)
+        name = source.file if _has_place(self._model, source.file) else self._default
+        offset = self._writers[name].write_payload(file.payload(source.offset), blob.dtype, blob.padding_bits)
         release_pages(array)
-        return BlobReference(source.file, offset)
+        return BlobReference(name, offset)

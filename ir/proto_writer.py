@@ -89,9 +89,32 @@ class _Exporter(MILProtoExporter):  # type: ignore[misc] # coremltools is untype
             MODEL_PATH + reference.file, reference.offset, array.shape, dtype_of(var).proto
         )
 
+    def create_block(self, block: Any) -> Any:
+        """Leaves out the constants that coremltools writes into the op that takes them as well."""
+        result = super().create_block(block)
+        literal = {var.name for var in _literal_inputs(block) if _is_constant_for(var, "reshape_like")}
+        if literal:
+            kept = [each for each in result.operations if each.type != "const" or each.outputs[0].name not in literal]
+            del result.operations[:]
+            result.operations.extend(kept)
+        return result
+
     def translate_generic_op(self, op: Any, literal_params: list[str] | None = None) -> Any:
         """Adds the attributes that PyMIL has no place for."""
         result = super().translate_generic_op(op, literal_params)
         for key, value in getattr(op, EXTRA_ATTRIBUTES, {}).items():
             result.attributes[key].CopyFrom(value)
         return result
+
+
+def _literal_inputs(block: Any) -> Iterator[Any]:
+    """The inputs of `reshape_like` that coremltools writes as literals, whatever gives them."""
+    for operation in block.operations:
+        if operation.op_type == "reshape_like":
+            yield from (var for name in ("begins", "ends", "end_masks") for var in getattr(operation, name))
+
+
+def _is_constant_for(var: Any, op_type: str) -> bool:
+    """Whether a constant is used by ops of one type only."""
+    is_const = var.op is not None and var.op.op_type == "const"
+    return is_const and not var.consuming_blocks and all(user.op_type == op_type for user in var.child_ops)

@@ -79,7 +79,9 @@ class WeightStore:
 
     def check(self, reference: BlobReference, dtype: DType, shape: tuple[int, ...]) -> None:
         """Checks that the blob exists and fits; raises `PackageError`."""
-        if not self._is_replaced(reference):
+        if self._is_replaced(reference):
+            self.replaced.setdefault(reference.file)
+        else:
             self.file(reference.file).check(reference.offset, dtype, shape)
 
     def array(self, reference: BlobReference, dtype: DType, shape: tuple[int, ...]) -> np.ndarray:

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from ..ir.errors import MiloptError, RunError
-from ..ir.model import load
+from ..ir.opening import load
 from ..ir.targets import OPSETS
 from .session import Session
 from .state import State

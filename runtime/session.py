@@ -9,7 +9,9 @@ import numpy as np
 import onnx
 
 from ..ir.errors import OptionError, RunError
-from ..ir.model import Model, load
+from ..ir.missing_weights import require_weights
+from ..ir.model import Model
+from ..ir.opening import load
 from ..ir.pymil import Program
 from .export import onnx_model
 from .lower import LoweredFunction
@@ -28,7 +30,7 @@ class Session:
     """Runs a model, or one function of it, as Core ML would.
 
     Args:
-        model: a `milopt.Model`, the path of an `.mlpackage`, or a PyMIL program. A program has no description: its
+        model: a `milopt.Model`, the path of one (`milopt.load` says which), or a PyMIL program. A program has no description: its
             inputs and outputs are what MIL says.
         function: the function to run; the default one without it.
         precision: `float32` computes all floats in single precision, the reference; `float16` rounds every fp16 value
@@ -36,8 +38,10 @@ class Session:
         threads: how many to compute with; as many as the machine has without it. Results do not depend on it.
         observe: what `run_observed` tells of values inside, by their MIL names: `{"conv_1": ["min", "max"]}`, see
             `observation.py`; names alone ask for the values themselves.
+        allow_missing_weights: run also if weights were missing when the model was read, with zeros for them.
 
     Raises:
+        PackageError: weights were missing when the model was read, and nothing allows that.
         RunError: there is no such function, or something in the model can not be run; nothing was run.
         OptionError: an unknown precision, no threads, or something that can not be observed.
     """
@@ -50,11 +54,15 @@ class Session:
         precision: Precision = "float32",
         threads: int | None = None,
         observe: Observe | None = None,
+        allow_missing_weights: bool = False,
     ) -> None:
         check_precision(precision)
         if threads is not None and threads < 1:
             raise OptionError(f"{threads} threads can not compute")
-        self._runner = _opened(model, function, Settings(precision, threads, requested(observe)))
+        opened = model if isinstance(model, Model | Program) else load(model)
+        if not allow_missing_weights:
+            _require_weights(opened)
+        self._runner = _opened(opened, function, Settings(precision, threads, requested(observe)))
 
     @property
     def inputs(self) -> tuple[Feature, ...]:
@@ -125,7 +133,14 @@ class Session:
         return outputs, result.observed
 
 
-def _opened(model: Any, function: str | None, settings: Settings) -> Runner:
-    if isinstance(model, Program):
-        return open_program(model, function, settings)
-    return open_model(model if isinstance(model, Model) else load(model), function, settings)
+def _opened(model: Model | Program, function: str | None, settings: Settings) -> Runner:
+    opener = open_model if isinstance(model, Model) else open_program
+    return opener(model, function, settings)
+
+
+def _require_weights(model: Model | Program) -> None:
+    purpose, hint = "run", "give allow_missing_weights=True (--allow-missing-weights) to run it with the zeros"
+    if isinstance(model, Model):
+        model.require_weights(purpose, hint)
+    else:
+        require_weights(model, purpose, hint)

@@ -14,6 +14,7 @@ from support.filechecking import FileCheckError
 from support.golden import GoldenError, RunLine, execute, run_lines
 from support.packages import Shelf
 
+_GOLDEN = Path(__file__).parent / "golden"  # MIL text elsewhere is read by tests of its own
 _SHELF = pytest.StashKey[Shelf]()
 
 
@@ -22,7 +23,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
-    return GoldenFile.from_parent(parent, path=file_path) if file_path.suffix == ".mil" else None
+    is_golden = file_path.suffix == ".mil" and file_path.is_relative_to(_GOLDEN)
+    return GoldenFile.from_parent(parent, path=file_path) if is_golden else None
 
 
 @pytest.fixture(scope="session")

@@ -26,7 +26,7 @@ def export(model: Path, output: Path, *, function: str | None, stage: str | None
 
     Weights beyond what one file can hold go into OUTPUT.data. States are inputs, and outputs with _out at the end.
     """
-    from ...ir.model import load
+    from ...ir.opening import load
     from ...ir.saving import check_output
     from ...runtime.export import write_onnx
     from ...runtime.lower import lower_function

@@ -51,7 +51,7 @@ def optimize(
     Picks the pipeline of the target, raises the model's opset where needed (never lowers it), and says what was
     done: each weight, sizes before and after, and what was left alone and why.
     """
-    from ...ir.model import load
+    from ...ir.opening import load
     from ...ir.package import package_size
     from ...ir.saving import check_output
     from ...passes.instrumentation import Timing, VerifyEach

@@ -29,7 +29,7 @@ def print_(model: Path, weights: str, dialect: Any) -> None:
 
     The syntax is Apple's, that of the model.mil of compiled models.
     """
-    from ...ir.model import load
+    from ...ir.opening import load
     from ...ir.text.printer import print_program, print_proto
 
     loaded = load(model)

@@ -62,7 +62,7 @@ def run(
         raise click.UsageError(
             "give a MODEL and --data" if model is None else "give --data: " + _takes(model, settings)
         )
-    from ...ir.model import load
+    from ...ir.opening import load
     from ...runtime.results import as_arrays, check_results, summary, write_results
     from ...runtime.session import Session
 
@@ -90,7 +90,7 @@ def _list_ops() -> None:
 
 
 def _takes(model: Path, settings: dict[str, Any]) -> str:
-    from ...ir.model import load
+    from ...ir.opening import load
     from ...runtime.session import Session
 
     inputs = Session(load(model), settings["function"]).inputs

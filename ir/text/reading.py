@@ -8,8 +8,10 @@ from typing import Any
 
 from ..collecting import collector_paused
 from ..diagnostics import Diagnostic, Location, TextError
+from ..errors import ProgramError
 from ..faults import Fault, Part
 from ..program_faults import message_of, read_with_faults
+from ..proto_walking import operation_name, selected_block, walk_operations
 from ..weight_store import MissingWeights, WeightStore
 from .parser import Parsed, parse_proto, trace
 from .source import Source
@@ -63,3 +65,13 @@ def location_of(parsed: Parsed, fault: Fault) -> Location:
     offset = parsed.functions[fault.function] if fault.operation is None else operations[fault.operation]
     spans = trace(parsed, offset)
     return parsed.source.location(*spans.get(fault.part, spans.get(Part("op"), (offset, 1))))
+
+
+def location_of_op(parsed: Parsed, name: str, function: str | None = None) -> Location | None:
+    """Where the op called `name` stands in the text; None if there is none, as after a pass made it."""
+    for each in [function] if function in parsed.functions else parsed.functions:
+        _, block = selected_block(parsed.program.functions[each])
+        for number, operation in enumerate(walk_operations(block)):
+            if operation_name(operation) == name:
+                return location_of(parsed, Fault(ProgramError(""), each, number))
+    return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_right
 from functools import cached_property
 from typing import NoReturn
@@ -10,6 +11,8 @@ import attrs
 
 from ..diagnostics import Diagnostic, Location, TextError
 
+SEPARATOR = "// -----"
+_SEPARATOR = re.compile(r"^// -----[ \t\r]*$", re.MULTILINE)
 _WINDOW = 160  # compilers write tensors in single lines of many thousand characters
 
 
@@ -34,6 +37,18 @@ class Source:
             starts.append(position + 1)
             position = self.text.find("\n", position + 1)
         return starts
+
+    def sections(self) -> list[Source]:
+        """The parts between lines of `// -----`; each keeps its line numbers."""
+        found, start = [], 0
+        for mark in _SEPARATOR.finditer(self.text):
+            found.append(self._section(start, mark.start()))
+            start = mark.end()
+        return [*found, self._section(start, len(self.text))]
+
+    def _section(self, start: int, end: int) -> Source:
+        line = self.text.count("\n", 0, start)
+        return Source(self.text[start:end], self.name, self.first_line + line)
 
     def location(self, offset: int, length: int = 1) -> Location:
         """The place of the character at `offset`."""

@@ -1,0 +1,36 @@
+"""Opening models for commands: from disk or from stdin, with what is to be said about them on stderr."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from ..ir.model import Model
+    from ..ir.weight_store import MissingWeights
+
+STDIN = "-"
+
+
+def open_model(path: Path, missing_weights: MissingWeights = "error") -> Model:
+    """The model at a path, or the MIL text on stdin for `-`; its notes and missing weights are told on stderr."""
+    from ..ir.opening import load, load_text
+    from ..ir.text.source import Source
+
+    if str(path) == STDIN:
+        model = load_text(Source(sys.stdin.read(), "<stdin>"), Path.cwd(), missing_weights)
+    else:
+        model = load(path, missing_weights=missing_weights)
+    tell_notes(model)
+    return model
+
+
+def tell_notes(model: Model) -> None:
+    """Says on stderr what could not be recovered of a model, and which weights are zeros because they were missing."""
+    for note in model.origin.notes:
+        click.echo(f"note: {model.name}: {note}", err=True)
+    for name in model.weights.replaced:
+        click.echo(f"warning: {model.name}: {name} is missing; its weights are zeros", err=True)

@@ -1,0 +1,134 @@
+"""`load`: models of every form, from disk or from text."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .errors import PackageError
+from .model import Model
+from .model_parts import Origin
+from .package import open_package
+from .weight_store import MissingWeights, WeightStore
+
+if TYPE_CHECKING:
+    from .compiled import CompiledModel
+    from .text.parser import Parsed
+    from .text.source import Source
+
+TEXT_SUFFIX = ".mil"
+COMPILED_SUFFIX = ".mlmodelc"
+
+
+def load(path: str | os.PathLike[str], *, missing_weights: MissingWeights = "error") -> Model:
+    """Opens a model: an `.mlpackage`, a compiled `.mlmodelc`, or a program as MIL text, `.mil`.
+
+    Weights stay on disk, mapped into memory. Ops, opsets and every weight's place are checked at once; the PyMIL
+    programs of packages are built when first asked for. A compiled model becomes an editable one again, as far as its
+    files tell; `Model.origin.notes` says what they do not. Text is described from its program, see
+    `milopt.ir.descriptions`; `@model_path` is its folder.
+
+    Args:
+        path: the model; or a coremltools `MLModel`, whose package is opened.
+        missing_weights: whether weights whose file is missing are an `error` or become `zeros`. A model with such zeros
+            refuses to run and to be saved unless that is allowed.
+
+    Raises:
+        PackageError: not a model, no ML program in it, or its files are damaged.
+        ProgramError: an op that no opset has, or a construct that PyMIL does not have.
+        TextError: text that does not parse or whose program is not valid.
+    """
+    found = Path(getattr(path, "package_path", None) or path)
+    if found.suffix == TEXT_SUFFIX and not found.is_dir():
+        return load_text(_text_of(found), found.parent, missing_weights)
+    if found.suffix == COMPILED_SUFFIX or (found / "model.mil").is_file():
+        return _load_compiled(found, missing_weights)
+    return _load_package(found, missing_weights)
+
+
+def load_text(source: Source, folder: Path | None, missing_weights: MissingWeights = "error") -> Model:
+    """The model of MIL text.
+
+    Args:
+        source: the text.
+        folder: what `@model_path` stands for.
+        missing_weights: as for `load`.
+
+    Raises:
+        TextError: it does not parse, or its program is not valid.
+    """
+    from .text.parser import parse_proto
+
+    parsed = parse_proto(source)
+    origin = Origin(Path(source.name).name, parsed)
+    return _model_of_text(parsed, WeightStore(folder, missing_weights), origin)
+
+
+def _text_of(path: Path) -> Source:
+    from .text.source import Source
+
+    try:
+        return Source(path.read_bytes().decode("utf-8"), str(path))
+    except FileNotFoundError:
+        raise PackageError("no such file or folder", where=path) from None
+    except UnicodeDecodeError as error:
+        raise PackageError(f"not MIL text: byte {error.start} is no UTF-8", where=path) from None
+    except OSError as error:
+        raise PackageError(f"can not be read: {error.strerror or error}", where=path) from error
+
+
+def _load_compiled(folder: Path, missing_weights: MissingWeights) -> Model:
+    from .compiled import read_compiled
+    from .descriptions import arrange_inputs
+    from .text.parser import parse_proto
+
+    compiled = read_compiled(folder)
+    parsed = parse_proto(_text_of(compiled.text))
+    if compiled.description is not None:
+        arrange_inputs(parsed.program, compiled.description)
+    origin = Origin(folder.name, parsed, compiled.notes)
+    return _model_of_text(parsed, WeightStore(folder, missing_weights), origin, compiled)
+
+
+def _model_of_text(
+    parsed: Parsed, weights: WeightStore, origin: Origin, compiled: CompiledModel | None = None
+) -> Model:
+    from .descriptions import specification_of
+    from .text.reading import program_of
+
+    description = compiled.description if compiled else None
+    listed = [function.name for function in description.functions] if description is not None else []
+    order = listed or list(parsed.functions)
+    program = program_of(parsed, weights, order)
+    version = compiled.specification_version if compiled else None
+    specification = specification_of(parsed.program, description, version=version, function_order=order)
+    model = Model(specification, weights, origin=origin)
+    model.stages[0].adopt(program)
+    return model
+
+
+def _load_package(path: Path, missing_weights: MissingWeights) -> Model:
+    from google.protobuf.message import DecodeError
+
+    from .checking import check_stage
+    from .pymil import proto
+
+    package = open_package(path)
+    specification = proto.Model_pb2.Model()
+    try:
+        specification.ParseFromString((package.root / package.specification).read_bytes())
+    except DecodeError as error:
+        message = f"{package.specification} is not a Core ML specification: {error}"
+        raise PackageError(message, where=package.root) from None
+    model = Model(specification, WeightStore(package.model_folder, missing_weights), package)
+    if not model.stages:
+        found = specification.WhichOneof("Type") or "model without content"
+        raise PackageError(
+            f"the model is a {found}, not an ML program",
+            where=package.root,
+            hint="convert it anew with convert_to='mlprogram'",
+        )
+    for stage in model.stages:
+        check_stage(stage)
+    return model
