@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, TextIO
 
 import click
 
+from ..ir.diagnostics import TextError
 from ..ir.errors import CheckFailure, MiloptError
 
 if TYPE_CHECKING:
@@ -65,6 +66,9 @@ def run(command: click.Command, argv: Sequence[str], stdin: TextIO, stdout: Text
 def _run(command: click.Command, argv: list[str]) -> int:
     try:
         code = command.main(argv, prog_name=command.name, standalone_mode=False)
+    except TextError as error:
+        click.echo("\n".join(diagnostic.render() for diagnostic in error.diagnostics), err=True)
+        return BAD_INPUT
     except MiloptError as error:
         click.echo(f"error: {error}", err=True)
         return CHECK_FAILED if isinstance(error, CheckFailure) else BAD_INPUT

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import click
 
+from .commands.diff import diff
 from .commands.export import export
+from .commands.inspect import inspect
 from .commands.listings import passes, pipelines
 from .commands.optimize import optimize
 from .commands.print import print_
@@ -21,5 +23,5 @@ def milopt() -> None:
     """
 
 
-for _command in (optimize, run, print_, export, passes, pipelines):
+for _command in (optimize, run, print_, inspect, diff, export, passes, pipelines):
     milopt.add_command(_command)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from types import SimpleNamespace
 from typing import Any
+
+import attrs
 
 from .function_reader import EXTRA_ATTRIBUTES, control_flow_inputs
 from .missing_weights import mark_missing_weights, missing_weights
@@ -56,34 +58,57 @@ def copy_program(program: Any, opset: Opset | None = None, convert: InputConvert
 
 def copy_function(function: Any, opset: Opset, convert: InputConverter | None = None) -> Any:
     """A copy of one function; see `copy_program`."""
-    inputs = {name: _copy_placeholder(name, var) for name, var in function.inputs.items()}
-    values = {id(var): inputs[name].outputs[0] for name, var in function.inputs.items()}
-    with unique_names(names_in(function)), Function(inputs, available_target(opset)) as result:
-        _Copier(opset, convert, values).fill(function)
+    part = Part(function.inputs.values(), function.operations, function.outputs)
+    with unique_names(names_in(function)):
+        result = copy_part(part, opset, convert)
     for attribute in _FUNCTION_ATTRIBUTES:
         setattr(result, attribute, getattr(function, attribute))
     return result
 
 
-def _copy_placeholder(name: str, var: Any) -> Any:
+@attrs.frozen
+class Part:
+    """A part of a function, or all of it.
+
+    Attributes:
+        inputs: the values that its ops take from outside.
+        operations: its ops in order; those of their blocks belong to them.
+        outputs: the values that it gives.
+    """
+
+    inputs: Iterable[Any]
+    operations: Iterable[Any]
+    outputs: Iterable[Any]
+
+
+def copy_part(part: Part, opset: Opset, convert: InputConverter | None = None) -> Any:
+    """A function that does what a part of another does; constants are shared."""
+    inputs = {var.name: _copy_placeholder(var) for var in part.inputs}
+    values = {id(var): inputs[var.name].outputs[0] for var in part.inputs}
+    with Function(inputs, available_target(opset)) as result:
+        _Copier(opset, convert, values).fill(part.operations, part.outputs)
+    return result
+
+
+def _copy_placeholder(var: Any) -> Any:
     if types.is_state(var.sym_type):
-        return StateTensorPlaceholder(var.shape, var.dtype, name)
-    return Placeholder(var.shape, var.dtype, name, allow_rank0_input=not var.shape)
+        return StateTensorPlaceholder(var.shape, var.dtype, var.name)
+    return Placeholder(var.shape, var.dtype, var.name, allow_rank0_input=not var.shape)
 
 
 class _Copier:
     def __init__(self, opset: Opset, convert: InputConverter | None, values: dict[int, Any]) -> None:
         self._opset, self._convert, self._values = opset, convert, values
 
-    def fill(self, block: Any) -> None:
-        """Copies the ops of `block` to the end of the current block."""
+    def fill(self, operations: Iterable[Any], outputs: Iterable[Any]) -> None:
+        """Copies ops to the end of the current block, and gives it its outputs."""
         constants = []
-        for operation in block.operations:
+        for operation in operations:
             copied = self._copy(operation)
             if operation.op_type == "const" and operation.outputs[0].child_ops:
                 constants.append(copied)
         target = curr_block()
-        target.set_outputs([self._values[id(var)] for var in block.outputs])
+        target.set_outputs([self._values[id(var)] for var in outputs])
         target.remove_ops([c for c in constants if not c.outputs[0].child_ops and not c.outputs[0].consuming_blocks])
 
     def _copy(self, operation: Any) -> Any:
@@ -119,7 +144,7 @@ class _Copier:
         self._values |= {id(old): new for old, new in zip(block.inputs, inputs, strict=True)}
         outer = SimpleNamespace(enclosing_block=curr_block(), name=owner.name)
         with Block(block_inputs=inputs, outer_op=outer, name=block.name) as result:
-            self.fill(block)
+            self.fill(block.operations, block.outputs)
         return result
 
 

@@ -8,9 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from .proto_reader import EXTRA_ATTRIBUTES
+from .function_reader import EXTRA_ATTRIBUTES
 from .pymil import dtype_of, is_symbolic, mil_list, opset_of, types
 from .walking import input_values
+from .weight_files import release_pages
+
+# Bytes that are compared at once.
+_STRETCH = 1 << 22
 
 
 def first_difference(left: Any, right: Any) -> str | None:
@@ -72,12 +76,13 @@ def _input_names(operation: Any) -> dict[str, list[str]]:
 
 
 def _signatures(what: str, left: Any, right: Any) -> Iterator[str]:
-    ours, theirs = ([(var.name, _type_words(var)) for var in side] for side in (left, right))
+    ours, theirs = ([(var.name, type_words(var)) for var in side] for side in (left, right))
     if ours != theirs:
         yield f"{what} {ours} and {theirs}"
 
 
-def _type_words(var: Any) -> str:
+def type_words(var: Any) -> str:
+    """The type of a value; every unknown dimension is a question mark."""
     if types.is_list(var.sym_type) or types.is_dict(var.sym_type):
         return "list" if types.is_list(var.sym_type) else "dictionary"
     shape = ["?" if is_symbolic(size) else str(size) for size in var.shape]
@@ -93,6 +98,19 @@ def same_value(left: Any, right: Any) -> bool:
     if isinstance(left, str | dict) or isinstance(right, str | dict):
         return type(left) is type(right) and bool(left == right)
     one, other = np.asarray(left), np.asarray(right)
-    if (one.dtype, one.shape) != (other.dtype, other.shape):
-        return False
-    return one.ctypes.data == other.ctypes.data or one.tobytes() == other.tobytes()
+    return (one.dtype, one.shape) == (other.dtype, other.shape) and _same_bytes(one, other)
+
+
+def _same_bytes(left: np.ndarray, right: np.ndarray) -> bool:
+    """Whether two arrays of one type hold the same bytes; whole weights are neither copied nor kept in memory."""
+    if left.ctypes.data == right.ctypes.data and left.strides == right.strides:
+        return True
+    if left.dtype.hasobject:
+        return left.tobytes() == right.tobytes()
+    ours, theirs = (np.ascontiguousarray(side).reshape(-1).view(np.uint8) for side in (left, right))
+    try:
+        stretches = (slice(start, start + _STRETCH) for start in range(0, ours.size, _STRETCH))
+        return all(np.array_equal(ours[stretch], theirs[stretch]) for stretch in stretches)
+    finally:
+        for side in (left, right):
+            release_pages(side)

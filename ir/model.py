@@ -69,6 +69,8 @@ class Model(ModelParts):
         """
         from .model_writer import write_model
 
+        if self.origin.undescribed is not None:
+            raise self.origin.undescribed
         if not allow_missing_weights:
             self.require_weights("saved as a package", "give allow_missing_weights=True to write the zeros")
         write_model(self, Path(path), overwrite=overwrite)

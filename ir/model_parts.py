@@ -8,6 +8,7 @@ from typing import Any
 import attrs
 
 from .collecting import collector_paused
+from .errors import MiloptError
 from .package import Package
 from .targets import Opset, opset_of_specification
 from .weight_store import WeightStore
@@ -68,11 +69,14 @@ class Origin:
         name: of the file or folder.
         text: the MIL text that it was parsed from, if it was; see `milopt.ir.text.parser.Parsed`.
         notes: what could not be recovered of a model that came without its specification; one line each.
+        undescribed: why its program can not be that of a model, such as inputs of a type that models have none of; it
+            can be changed and run, but not saved as a package.
     """
 
     name: str
     text: Any = None
     notes: tuple[str, ...] = ()
+    undescribed: MiloptError | None = None
 
 
 class ModelParts:

@@ -11,6 +11,7 @@ import numpy as np
 
 from .checking import blob_references
 from .dtypes import DType
+from .flexible_shapes import ATTRIBUTE as FLEXIBLE_SHAPES
 from .model_parts import ModelParts, Stage, ml_programs
 from .package import MANIFEST, MODEL_FOLDER, SPECIFICATION, WEIGHTS_IN_MODEL, manifest_with_weights
 from .proto_writer import belongs_in_file, file_tensors, write_program
@@ -81,10 +82,18 @@ def _write_programs(model: ModelParts, folder: Path) -> Any:
             if stage.is_loaded:
                 sink = _FileSink(model, kept, writers, stage)
                 written = write_program(stage.program, sink, original=stage.specification.mlProgram)
+                if model.package is None:
+                    _drop_compiled_attributes(written)
                 copies[stage.label].mlProgram.CopyFrom(written)
                 _raise_version(copies[stage.label], opset_of(stage.program))
                 _raise_version(specification, opset_of(stage.program))
     return specification
+
+
+def _drop_compiled_attributes(program: Any) -> None:
+    """Takes out what Core ML's compiler adds to text from the description, which says it in a package."""
+    for function in program.functions.values():
+        function.attributes.pop(FLEXIBLE_SHAPES, None)
 
 
 def _raise_version(specification: Any, opset: Opset) -> None:

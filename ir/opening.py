@@ -6,7 +6,9 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .errors import PackageError
+import attrs
+
+from .errors import PackageError, ProgramError
 from .model import Model
 from .model_parts import Origin
 from .package import open_package
@@ -41,7 +43,7 @@ def load(path: str | os.PathLike[str], *, missing_weights: MissingWeights = "err
     """
     found = Path(getattr(path, "package_path", None) or path)
     if found.suffix == TEXT_SUFFIX and not found.is_dir():
-        return load_text(_text_of(found), found.parent, missing_weights)
+        return load_text(read_source(found), found.parent, missing_weights)
     if found.suffix == COMPILED_SUFFIX or (found / "model.mil").is_file():
         return _load_compiled(found, missing_weights)
     return _load_package(found, missing_weights)
@@ -65,7 +67,8 @@ def load_text(source: Source, folder: Path | None, missing_weights: MissingWeigh
     return _model_of_text(parsed, WeightStore(folder, missing_weights), origin)
 
 
-def _text_of(path: Path) -> Source:
+def read_source(path: Path) -> Source:
+    """The text of a `.mil` file; raises `PackageError` if it can not be read."""
     from .text.source import Source
 
     try:
@@ -84,17 +87,23 @@ def _load_compiled(folder: Path, missing_weights: MissingWeights) -> Model:
     from .text.parser import parse_proto
 
     compiled = read_compiled(folder)
-    parsed = parse_proto(_text_of(compiled.text))
+    parsed = parse_proto(read_source(compiled.text))
     if compiled.description is not None:
         arrange_inputs(parsed.program, compiled.description)
     origin = Origin(folder.name, parsed, compiled.notes)
-    return _model_of_text(parsed, WeightStore(folder, missing_weights), origin, compiled)
+    weights = WeightStore(folder, missing_weights, _outermost(folder))
+    return _model_of_text(parsed, weights, origin, compiled)
+
+
+def _outermost(folder: Path) -> Path:
+    """The whole compiled model: that of a pipeline's stage may have its weights beside it."""
+    return next((each for each in folder.absolute().parents if each.suffix == COMPILED_SUFFIX), folder)
 
 
 def _model_of_text(
     parsed: Parsed, weights: WeightStore, origin: Origin, compiled: CompiledModel | None = None
 ) -> Model:
-    from .descriptions import specification_of
+    from .descriptions import bare_specification, specification_of
     from .text.reading import program_of
 
     description = compiled.description if compiled else None
@@ -102,7 +111,10 @@ def _model_of_text(
     order = listed or list(parsed.functions)
     program = program_of(parsed, weights, order)
     version = compiled.specification_version if compiled else None
-    specification = specification_of(parsed.program, description, version=version, function_order=order)
+    try:
+        specification = specification_of(parsed.program, description, version=version, function_order=order)
+    except ProgramError as error:
+        specification, origin = bare_specification(parsed.program, version), attrs.evolve(origin, undescribed=error)
     model = Model(specification, weights, origin=origin)
     model.stages[0].adopt(program)
     return model

@@ -72,7 +72,7 @@ def open_package(path: Path) -> Package:
         raise PackageError(
             f"not an .mlpackage: it has no {MANIFEST}",
             where=path,
-            hint="compiled models (.mlmodelc) are not read yet" if path.suffix == ".mlmodelc" else None,
+            hint="milopt reads .mlpackage and .mlmodelc folders and .mil text",
         )
     package = Package(path, _specification_of(manifest))
     if not (path / package.specification).is_file():
@@ -87,7 +87,7 @@ def open_package(path: Path) -> Package:
 def _advice_for_file(path: Path) -> str:
     if path.suffix == ".mlmodel":
         return "milopt reads ML programs, which are saved as .mlpackage; convert with convert_to='mlprogram'"
-    return "milopt reads .mlpackage folders"
+    return "milopt reads .mlpackage and .mlmodelc folders and .mil text"
 
 
 def _specification_of(manifest: Path) -> str:

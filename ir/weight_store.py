@@ -30,14 +30,16 @@ class WeightStore:
 
     Args:
         folder: what `@model_path` stands for; None for a model that has no package yet.
+        root: the folder that weights must lie in; without it, `folder` itself.
         missing: whether a weight whose file is missing, or that a text elides, is an error or zeros of its type.
 
     Attributes:
         replaced: the files and digests that zeros were given for, in the order that they were asked for.
     """
 
-    def __init__(self, folder: Path | None, missing: MissingWeights = "error") -> None:
+    def __init__(self, folder: Path | None, missing: MissingWeights = "error", root: Path | None = None) -> None:
         self.folder = folder
+        self._root = root or folder
         self.replaced: dict[str, None] = {}
         self._missing = missing
         self._files: dict[str, WeightFile] = {}
@@ -63,13 +65,13 @@ class WeightStore:
                 f"the text elides this weight: it says no more than its digest {name}",
                 hint="print the program with --weights inline or references, or read it with --missing-weights zeros",
             )
-        if self.folder is None:
+        if self.folder is None or self._root is None:
             raise PackageError(
                 f"there is no folder that the weight path {name!r} could begin at",
                 hint="say what @model_path stands for: folder=",
             )
         path = self.folder / name
-        if PurePosixPath(name).is_absolute() or not path.resolve().is_relative_to(self.folder.resolve()):
+        if PurePosixPath(name).is_absolute() or not path.resolve().is_relative_to(self._root.resolve()):
             raise PackageError(
                 f"the weight path {name!r} leaves the package",
                 where=self.folder,

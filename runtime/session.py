@@ -30,8 +30,8 @@ class Session:
     """Runs a model, or one function of it, as Core ML would.
 
     Args:
-        model: a `milopt.Model`, the path of one (`milopt.load` says which), or a PyMIL program. A program has no description: its
-            inputs and outputs are what MIL says.
+        model: a `milopt.Model`, the path of one (see `milopt.load`), or a PyMIL program. A program has no description:
+            its inputs and outputs are what MIL says.
         function: the function to run; the default one without it.
         precision: `float32` computes all floats in single precision, the reference; `float16` rounds every fp16 value
             to what the device would store.
@@ -46,7 +46,7 @@ class Session:
         OptionError: an unknown precision, no threads, or something that can not be observed.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - each is a choice of its own
         self,
         model: Model | Program | str | os.PathLike[str],
         function: str | None = None,

@@ -3,13 +3,31 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
+
+from .. import options
+from ..opening import open_model
+
+if TYPE_CHECKING:
+    from ...ir.model import Model
+    from ...ir.model_parts import Stage
+    from ...ir.text.printer import Dialect
+    from ...ir.weight_store import MissingWeights
+
+_DEPTH = 1
 
 
 @click.command("print")
 @click.argument("model", type=click.Path(path_type=Path))
+@click.option("--function", help="Only this function.")
+@click.option("--op", "name", help="Only this op and what is around it, as a program of its own.")
+@click.option(
+    "--depth",
+    type=click.IntRange(min=0),
+    help=f"How many steps to go from --op, constants not counted; {_DEPTH} without it.",
+)
 @click.option(
     "--weights",
     type=click.Choice(["references", "elided", "inline"]),
@@ -17,27 +35,106 @@ import click
     show_default=True,
     help="Large constants as places in the weight file, as digests, or element by element.",
 )
+@click.option("--elide", is_flag=True, help="The same as --weights elided.")
 @click.option(
     "--dialect",
     type=click.Choice(["1.0", "1.3"]),
-    default="1.3",
-    show_default=True,
-    help="1.3 writes scalars as int32(1), 1.0 as tensor<int32, []>(1).",
+    help="1.3 writes scalars as int32(1), 1.0 as tensor<int32, []>(1); without it, as the text has it, else 1.3.",
 )
-def print_(model: Path, weights: str, dialect: Any) -> None:
+@options.missing_weights
+def print_(
+    model: Path,
+    *,
+    function: str | None,
+    name: str | None,
+    depth: int | None,
+    weights: str,
+    elide: bool,
+    dialect: Dialect | None,
+    missing_weights: MissingWeights,
+) -> None:
     """Print MODEL as MIL text.
 
-    The syntax is Apple's, that of the model.mil of compiled models.
+    The syntax is Apple's, that of the model.mil of compiled models. MODEL may be text itself, - for stdin.
     """
-    from ...ir.opening import load
-    from ...ir.text.printer import print_program, print_proto
+    from ...ir.text.writing import joined
 
-    loaded = load(model)
-    for index, stage in enumerate(loaded.stages):
-        if index:
-            click.echo("// -----")
-        if weights == "references":
-            text = print_proto(stage.specification.mlProgram, dialect=dialect)
-        else:
-            text = print_program(stage.program, weights=weights, dialect=dialect)  # type: ignore[arg-type]
-        click.echo(text, nl=False)
+    if depth is not None and name is None:
+        raise click.UsageError("--depth needs --op, the op to go from")
+    weights = "elided" if elide else weights
+    # References need no weights.
+    loaded = open_model(model, "zeros" if weights == "references" else missing_weights)
+    spoken = dialect or (loaded.origin.text.dialect if loaded.origin.text else "1.3")
+    printer = _Printer(loaded, weights, spoken)
+    if name is not None:
+        texts = printer.around(function, name, _DEPTH if depth is None else depth)
+    else:
+        texts = printer.stages(function)
+    click.echo(joined(texts), nl=False)
+
+
+class _Printer:
+    def __init__(self, model: Model, weights: str, dialect: Dialect) -> None:
+        self._model, self._weights, self._dialect = model, weights, dialect
+
+    def stages(self, function: str | None) -> list[str]:
+        """The text of each program, or of the programs that have a function."""
+        found = [stage for stage in self._model.stages if _has(stage, function)]
+        if not found and function is not None:
+            raise _no_function(self._model, function)
+        return [self._stage(stage, function) for stage in found]
+
+    def _stage(self, stage: Stage, function: str | None) -> str:
+        from ...ir.text.printer import print_proto
+
+        if self._weights != "references":
+            return self._program(stage.program if function is None else _only(stage.program, function))
+        program = stage.specification.mlProgram
+        if function is not None:
+            program = type(program)()
+            program.CopyFrom(stage.specification.mlProgram)
+            for name in set(program.functions) - {function}:
+                del program.functions[name]
+        return print_proto(program, dialect=self._dialect)
+
+    def _program(self, program: Any) -> str:
+        from ...ir.text.printer import print_program
+        from ...ir.text.weight_placing import ReferenceSink
+
+        chosen: Any = ReferenceSink(self._model.weights) if self._weights == "references" else self._weights
+        return print_program(program, weights=chosen, dialect=self._dialect)
+
+    def around(self, function: str | None, name: str, depth: int) -> list[str]:
+        """The text of the program of an op and its neighbours."""
+        from ...ir.excerpts import excerpt
+        from ...ir.graph_slices import around
+        from ...ir.graphs import def_use_graph
+
+        for stage in self._model.stages:
+            program = stage.program
+            chosen = function or program.default_function_name
+            if chosen in program.functions:
+                found = around(def_use_graph(program.functions[chosen], name=chosen), name, depth)
+                return [self._program(excerpt(program, chosen, found))]
+        raise _no_function(self._model, function or "main")
+
+
+def _has(stage: Stage, function: str | None) -> bool:
+    return function is None or function in stage.specification.mlProgram.functions
+
+
+def _only(program: Any, function: str) -> Any:
+    """A program with one of another's functions."""
+    from ...ir.pymil import Program
+
+    result = Program()
+    result.add_function(function, program.functions[function])
+    return result
+
+
+def _no_function(model: Model, name: str) -> Exception:
+    from ...ir.errors import ProgramError, did_you_mean
+
+    known = [function for stage in model.stages for function in stage.specification.mlProgram.functions]
+    hint = did_you_mean(name, known) or f"the functions are {', '.join(known)}"
+    return ProgramError(f"there is no function {name!r}", where=model.name, hint=hint)

@@ -2,8 +2,8 @@
 
     // expected-error@+1 {{must be constant}}
 
-`error`, `warning` or `remark`; the line is that of the comment, or `@+N`, `@-N`, `@above`, `@below` of it, or `@unknown`
-for a diagnostic without a place. The characters in braces stand in its message.
+`error`, `warning` or `remark`; the line is that of the comment, or `@+N`, `@-N`, `@above`, `@below` of it, or
+`@unknown` for a diagnostic without a place. The characters in braces stand in its message.
 """
 
 from __future__ import annotations

@@ -7,65 +7,42 @@ is part of the program. Nested blocks have no public example; they are written i
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
 from typing import Any, Literal
 
-import numpy as np
-
-from ..dtypes import DType, pack_bits
 from ..proto_walking import selected_block
-from ..proto_writer import belongs_in_file, write_program
+from ..proto_writer import WeightSink, write_program
 from ..pymil import opset_of
-from ..targets import Opset
-from ..weight_store import DIGEST, MODEL_PATH, BlobReference
+from ..weight_store import DIGEST, MODEL_PATH
 from .formatting import Formatter, format_name, format_string
+from .weight_placing import ElidingSink, InlineSink
 
 Dialect = Literal["1.0", "1.3"]
 Weights = Literal["elided", "inline"]
 
 
-def print_program(program: Any, *, weights: Weights = "elided", dialect: Dialect = "1.3") -> str:
+def print_program(program: Any, *, weights: Weights | WeightSink = "elided", dialect: Dialect = "1.3") -> str:
     """The text of a PyMIL program.
 
     Args:
         program: what to print.
-        weights: large constants as a digest of their bytes (`elided`) or element by element (`inline`).
+        weights: large constants as a digest of their bytes (`elided`) or element by element (`inline`); or what places
+            them, see `weight_placing.py`.
         dialect: `1.3` writes scalars as `int32(1)`, `1.0` as `tensor<int32, []>(1)`.
 
     Raises:
         ProgramError: the program holds something that MIL can not express.
     """
-    sink = _ElidingSink(opset_of(program)) if weights == "elided" else _InlineSink()
+    if weights == "elided":
+        sink: WeightSink = ElidingSink(opset_of(program))
+    else:
+        sink = InlineSink() if weights == "inline" else weights
     return print_proto(write_program(program, sink), dialect=dialect)
 
 
 def print_proto(program: Any, *, dialect: Dialect = "1.3") -> str:
     """The text of a protobuf `MIL.Program`; weights are written as the references that they are."""
     return "\n".join(_Printer(dialect).program(program)) + "\n"
-
-
-def digest(array: np.ndarray, dtype: DType) -> str:
-    """The digest that stands for a constant: SHA-256 of its bytes as a weight file holds them, 16 digits."""
-    data = pack_bits(array, dtype) if dtype.is_sub_byte else np.ascontiguousarray(array)
-    return f"{DIGEST}{hashlib.sha256(data.reshape(-1).view(np.uint8).data).hexdigest()[:16]}"
-
-
-class _InlineSink:
-    def place(self, array: np.ndarray, dtype: DType) -> BlobReference | None:  # noqa: ARG002
-        """Nothing leaves the program."""
-        return None
-
-
-class _ElidingSink:
-    """Lets a digest stand where the file's name would."""
-
-    def __init__(self, opset: Opset) -> None:
-        self._opset = opset
-
-    def place(self, array: np.ndarray, dtype: DType) -> BlobReference | None:
-        """A digest for what would go to a weight file."""
-        return BlobReference(digest(array, dtype), 0) if belongs_in_file(array, self._opset) else None
 
 
 def _blob(value: Any, formatter: Formatter) -> str:

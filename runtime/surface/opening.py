@@ -103,7 +103,8 @@ def _opened(model: Model, specification: Any, place: str, function: str | None, 
     kind = specification.WhichOneof("Type")
     if kind == "mlProgram":
         stage = next(each for each in model.stages if each.label == place)
-        return open_program(stage.program, function, settings, specification.description)
+        description = None if model.origin.undescribed else specification.description
+        return open_program(stage.program, function, settings, description)
     interface = interface_of_description(specification.description)
     if kind in STEPS:
         return StepRunner(interface, STEPS[kind](specification, interface))

@@ -20,9 +20,10 @@ from support.generated_pymil import programs
 from support.generated_values import MIL, dictionary_type, dimension, tensor_type, tensor_value
 
 quick = settings(
-    deadline=None, database=None, derandomize=True, max_examples=50, suppress_health_check=[HealthCheck.too_slow]
+    deadline=None, database=None, derandomize=True, max_examples=40, suppress_health_check=[HealthCheck.too_slow]
 )
-FP16, FP32, STRING = (dtype_named(name) for name in ("fp16", "fp32", "string"))
+DIALECTS: tuple[Any, ...] = ("1.0", "1.3")
+FP16, STRING = dtype_named("fp16"), dtype_named("string")
 # Values at which a type is most likely to be mistaken for another.
 EXTREMES = {
     "bool": [True, False],
@@ -50,17 +51,14 @@ def check_program_comes_back(program: Any, dialect: Any) -> None:
     assert print_proto(parsed.program, dialect=dialect) == text
 
 
-@pytest.mark.parametrize("dialect", ["1.0", "1.3"])
-def test_protobuf_programs_come_back(dialect: Any) -> None:
-    @quick
-    @given(proto_programs())
-    def check(program: Any) -> None:
+@quick
+@given(proto_programs())
+def test_protobuf_programs_come_back(program: Any) -> None:
+    for dialect in DIALECTS:
         check_program_comes_back(program, dialect)
 
-    check()
 
-
-@pytest.mark.parametrize("dialect", ["1.0", "1.3"])
+@pytest.mark.parametrize("dialect", DIALECTS)
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
 def test_the_ends_of_every_type_come_back(dtype: DType, dialect: Any) -> None:
     values = extremes(dtype)
@@ -79,19 +77,16 @@ def test_generated_values_are_held_as_coremltools_holds_them(dtype: DType) -> No
     assert serialized(ours) == serialized(create_tensor_value(array))
 
 
-@pytest.mark.parametrize("dialect", ["1.0", "1.3"])
-def test_pymil_programs_come_back(dialect: Any) -> None:
-    @quick
-    @given(programs())
-    def check(program: Any) -> None:
-        assert verify(program) == []
+@quick
+@given(programs())
+def test_pymil_programs_come_back(program: Any) -> None:
+    assert verify(program) == []
+    for dialect in DIALECTS:
         text = print_program(program, weights="inline", dialect=dialect)
         found = parse_program(text)
         assert first_difference(found, program) is None, text
         assert verify(found) == []
         assert print_program(found, weights="inline", dialect=dialect) == text
-
-    check()
 
 
 # --- what text does not carry, and what comes back instead

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from milopt.ir.dtypes import dtype_named
 from milopt.ir.text.formatting import format_float, format_string
-from milopt.ir.text.printer import digest, print_program, print_proto
+from milopt.ir.text.printer import print_program, print_proto
+from milopt.ir.text.weight_placing import digest
 from support.packages import SHARED_MODELS, Shelf
 from support.programs import PROGRAMS
 

@@ -1,0 +1,123 @@
+"""What `mil-opt` works on: each part of a text, or a package, on its own, with the diagnostics that it gives."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import attrs
+
+from ..ir.diagnostics import Diagnostic, TextError
+from ..ir.errors import MiloptError, PackageError
+from .opening import STDIN, tell_notes
+
+if TYPE_CHECKING:
+    from ..ir.model import Model
+    from ..ir.text.source import Source
+    from ..ir.weight_store import MissingWeights
+    from ..passes.instrumentation import Instrumentation
+    from ..passes.pipeline import Pipeline
+    from ..passes.remarks import Remark
+
+_OP = re.compile(r"op '([^']+)'")
+
+
+@attrs.frozen
+class Unit:
+    """One input.
+
+    Attributes:
+        path: the file or folder; `-` for stdin.
+        text: the text, or a part of it; None for packages.
+    """
+
+    path: Path
+    text: Source | None = None
+
+    def open(self, missing_weights: MissingWeights) -> Model:
+        """The model; raises what `milopt.load` does."""
+        from ..ir.opening import load, load_text
+
+        if self.text is None:
+            return load(self.path, missing_weights=missing_weights)
+        folder = Path.cwd() if str(self.path) == STDIN else self.path.parent
+        return load_text(self.text, folder, missing_weights)
+
+
+def units_of(path: Path, *, split: bool) -> list[Unit]:
+    """The inputs at a path: the parts of a text between `// -----` if it is to be split, else all as one.
+
+    Raises:
+        PackageError: the text can not be read, or a package is to be split.
+    """
+    from ..ir.opening import TEXT_SUFFIX, read_source
+    from ..ir.text.source import Source
+
+    if str(path) == STDIN:
+        source = Source(sys.stdin.read(), "<stdin>")
+    elif path.suffix == TEXT_SUFFIX and not path.is_dir():
+        source = read_source(path)
+    elif split:
+        raise PackageError("only MIL text can be split", where=path)
+    else:
+        return [Unit(path)]
+    return [Unit(path, part) for part in (source.sections() if split else [source])]
+
+
+@attrs.define
+class Work:
+    """What became of a unit.
+
+    Attributes:
+        unit: the input.
+        model: the model, changed by the passes; None if it could not be read, half changed if there is an error.
+        error: what went wrong.
+        remarks: what the passes said.
+    """
+
+    unit: Unit
+    model: Model | None = None
+    error: MiloptError | None = None
+    remarks: list[Remark] = attrs.Factory(list)
+
+    def diagnostics(self, *, with_remarks: bool) -> list[Diagnostic]:
+        """The faults, and what the passes said if that is asked for, with places in the text where there are any."""
+        said = self.remarks if with_remarks else []
+        remarks = [(remark, Diagnostic("", str(remark), severity="remark")) for remark in said]
+        return [*self._faults(), *(self._located(found, each.op, each.function) for each, found in remarks)]
+
+    def _faults(self) -> Iterator[Diagnostic]:
+        if isinstance(self.error, TextError):
+            yield from self.error.diagnostics
+        elif self.error is not None:
+            where = self.error.where or ""
+            named = _OP.search(where)
+            found = Diagnostic(where, self.error.message, self.error.hint)
+            yield self._located(found, named.group(1)) if named else found
+
+    def _located(self, diagnostic: Diagnostic, op: str, function: str | None = None) -> Diagnostic:
+        if self.model is None or self.model.origin.text is None:
+            return diagnostic
+        from ..ir.text.reading import location_of_op
+
+        return attrs.evolve(diagnostic, location=location_of_op(self.model.origin.text, op, function))
+
+
+def run_unit(
+    unit: Unit, pipeline: Pipeline, around: Iterable[Instrumentation], missing_weights: MissingWeights
+) -> Work:
+    """Reads a unit and runs a pipeline on its programs; errors that a user can make are in the result."""
+    from ..passes.manager import PassManager
+
+    work, around = Work(unit), tuple(around)
+    try:
+        work.model = unit.open(missing_weights)
+        tell_notes(work.model)
+        for stage in work.model.stages:
+            work.remarks += PassManager(pipeline, around).run(stage.program, in_place=True).remarks
+    except MiloptError as error:
+        work.error = error
+    return work

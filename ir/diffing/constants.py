@@ -1,0 +1,137 @@
+"""Constants of two programs: parameters in words, weights by value."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from ..equality import same_value, type_words
+from .fingerprints import as_list, is_weight
+from .numbers import Distance, distance
+from .options import Decoder, DiffOptions
+from .records import Change, Weight, WeightChange
+
+# Of two lists, such as class labels, that differ in no more elements than this, each is told.
+_TOLD = 8
+_LONGEST = 80
+
+
+def parameter_changes(parameter: str, old: Any, new: Any) -> Iterator[Change]:
+    """How a small constant differs; None stands for one that is not given."""
+    if old is not None and new is not None:
+        if _same_constant(old, new):
+            return
+        lists = [_elements(var) for var in (old, new)]
+        if lists[0] and lists[1] and len(lists[0]) == len(lists[1]):
+            different = [(at, *pair) for at, pair in enumerate(zip(*lists, strict=True)) if pair[0] != pair[1]]
+            if 0 < len(different) <= _TOLD:
+                yield from (Change("parameter", f"{parameter}[{at}]", one, other) for at, one, other in different)
+                return
+    words = [None if var is None else constant_words(var) for var in (old, new)]
+    if None not in words and type_words(old) != type_words(new):
+        words = [f"{type_words(var)} {word}" for var, word in zip((old, new), words, strict=True)]
+    yield Change("parameter", parameter, *words)
+
+
+def _same_constant(old: Any, new: Any) -> bool:
+    # Types are compared because numpy holds int4 and int8 in the same one.
+    return type_words(old) == type_words(new) and same_value(old.val, new.val)
+
+
+def _elements(var: Any) -> list[str] | None:
+    return None if as_list(var.val) is None else [_words(item) for item in as_list(var.val) or ()]
+
+
+def constant_words(var: Any) -> str:
+    """A constant in words: the value if it is small, its name and type if it is not."""
+    if is_weight(var):
+        return f"{var.name} ({type_words(var)})"
+    return words_of(var.val)
+
+
+def words_of(value: Any) -> str:
+    """A value in words, cut short if there are many."""
+    words = _words(value)
+    return words if len(words) <= _LONGEST else f"{words[: _LONGEST - 4]} ..."
+
+
+def _words(value: Any) -> str:
+    if isinstance(value, str):
+        return f'"{value}"'
+    if as_list(value) is not None:
+        return f"[{', '.join(map(_words, as_list(value) or ()))}]"
+    if isinstance(value, bool | np.bool_):
+        return "true" if value else "false"
+    if isinstance(value, np.ndarray) and value.ndim:
+        return f"[{', '.join(map(_words, value))}]"
+    return str(value)
+
+
+def weight_change(old: Any, new: Any, users: tuple[str, ...], options: DiffOptions) -> WeightChange | None:
+    """How a weight differs, or None if it does not.
+
+    Args:
+        old: a constant, or what a `constexpr_*` op gives.
+        new: another.
+        users: see `WeightChange`.
+        options: what counts.
+    """
+    was, now = _weight(old), _weight(new)
+    same_encoding = was.encoding == now.encoding or not options.weights
+    parts = tuple(_different_parts(old.op, new.op)) if options.weights and same_encoding else ()
+    if not same_encoding:
+        kind = "encoding"
+    elif was.type != now.type:
+        kind = "type"
+    elif parts:
+        kind = "value"
+    elif options.names and was.name != now.name:
+        return WeightChange("name", was, now, users)
+    else:
+        return None
+    told = () if was.encoding == "const" else parts
+    apart = _distance(old, new, options.decode) if options.weights else None
+    return WeightChange(kind, was, now, users, told, apart)
+
+
+def _weight(var: Any) -> Weight:
+    return Weight(var.name, _encoding(var.op), type_words(var))
+
+
+def _encoding(operation: Any) -> str:
+    inner = [_encoding(var.op) for _, var in sorted(operation.inputs.items()) if var.op.op_type != "const"]
+    return f"{operation.op_type}({', '.join(inner)})" if inner else str(operation.op_type)
+
+
+def _different_parts(old: Any, new: Any, path: str = "") -> Iterator[str]:
+    """The inputs of two `constexpr_*` ops that differ; of two `const` ops the value."""
+    if old.op_type == new.op_type == "const":
+        if type_words(old.outputs[0]) != type_words(new.outputs[0]) or not same_value(
+            old.outputs[0].val, new.outputs[0].val
+        ):
+            yield path or "val"
+        return
+    for parameter in sorted({*old.inputs, *new.inputs}):
+        inside = f"{path}.{parameter}" if path else parameter
+        one, other = old.inputs.get(parameter), new.inputs.get(parameter)
+        if one is None or other is None or one.op.op_type != other.op.op_type:
+            yield inside
+        else:
+            yield from _different_parts(one.op, other.op, inside)
+
+
+def _distance(old: Any, new: Any, decode: Decoder | None) -> Distance | None:
+    if tuple(old.shape) != tuple(new.shape):
+        return None
+    arrays = [_array(var, decode) for var in (old, new)]
+    if any(array is None or array.dtype.kind not in "fiub" for array in arrays):
+        return None
+    return distance(*arrays)
+
+
+def _array(var: Any, decode: Decoder | None) -> Any:
+    if var.op.op_type == "const":
+        return np.asarray(var.val)
+    return None if decode is None else np.asarray(decode(var))

@@ -1,0 +1,94 @@
+"""What goes into two ops that correspond: the same values, other values, or other constants."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import attrs
+
+from .constants import constant_words, parameter_changes
+from .fingerprints import as_list, is_weight
+from .graph import SINGLE, Graph, Node, is_constant
+from .records import Change
+
+
+def is_weight_pair(old: Any, new: Any) -> bool:
+    """Whether two values are constants that are compared as weights, not as parameters of an op."""
+    if old is None or new is None or not (is_constant(old) and is_constant(new)):
+        return False
+    return (is_weight(old) or is_weight(new)) and all(as_list(var.val) is None for var in (old, new))
+
+
+@attrs.frozen(eq=False)
+class Correspondence:
+    """Which value of one function is which of another.
+
+    Attributes:
+        old: the old function.
+        new: the new one.
+        pairs: which op is which.
+    """
+
+    old: Graph
+    new: Graph
+    pairs: dict[Node, Node]
+
+    def changes_of(self, kind: str, one: Node, other: Node) -> Iterator[Change]:
+        """How what goes into two ops differs; `kind` is that of a change of what is no constant."""
+        parameters = dict.fromkeys(name for node in (one, other) for name, _ in node.uses)
+        for parameter in parameters:
+            ours, theirs = _of(one, parameter), _of(other, parameter)
+            if one.op is not None and len(ours) > 1 and len(theirs) > 1 and len(ours) != len(theirs):
+                yield Change(kind, parameter, *(self._list_words(side) for side in (ours, theirs)))
+                continue
+            for index in dict.fromkeys([*ours, *theirs]):
+                if one.op is not None or (index in ours and index in theirs):  # outputs come and go with the signature
+                    subject = _subject(one, other, parameter, index)
+                    yield from self._compare(kind, subject, ours.get(index), theirs.get(index))
+
+    def _compare(self, kind: str, subject: str, old: Any, new: Any) -> Iterator[Change]:
+        if all(var is None or is_constant(var) for var in (old, new)):
+            if not is_weight_pair(old, new):
+                yield from parameter_changes(subject, old, new)
+        elif not self._same(old, new):
+            yield Change(kind, subject, *self._words(old, new))
+
+    def _same(self, old: Any, new: Any) -> bool:
+        if old is None or new is None or is_constant(old) or is_constant(new):
+            return False
+        (one, port), (other, place) = self.old.source(old), self.new.source(new)
+        return port == place and self.pairs.get(one) is other
+
+    def _words(self, old: Any, new: Any) -> list[str | None]:
+        words = [None if var is None else self._name(var) for var in (old, new)]
+        if words[0] != words[1]:
+            return words
+        kinds = (graph.source(var)[0].op_type for graph, var in ((self.old, old), (self.new, new)))
+        return [f"{word} ({kind})" for word, kind in zip(words, kinds, strict=True)]
+
+    def _list_words(self, values: dict[int, Any]) -> str:
+        return f"[{', '.join(self._name(var) for var in values.values())}]"
+
+    def _name(self, var: Any) -> str:
+        """A value's name; of an old one that is called otherwise by now also the name that it has."""
+        if is_constant(var):
+            return constant_words(var)
+        if not self.old.defines(var):
+            return str(var.name)
+        node, port = self.old.source(var)
+        partner = self.pairs.get(node)
+        now = partner.defines.get(port) if partner else None
+        return str(var.name) if now is None or now.name == var.name else f"{var.name} (now {now.name})"
+
+
+def _of(node: Node, parameter: str) -> dict[int, Any]:
+    return {index: var for (name, index), var in node.uses.items() if name == parameter}
+
+
+def _subject(one: Node, other: Node, parameter: str, index: int) -> str:
+    if one.op is None:
+        return str(other.uses[parameter, index].name)
+    if parameter.startswith("block "):
+        return f"{parameter} {index}"
+    return parameter if index == SINGLE else f"{parameter}[{index}]"

@@ -1,0 +1,83 @@
+"""Programs cut out of larger ones: a few ops, with what they take from elsewhere as inputs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from .copying import Part, copy_part
+from .errors import ProgramError
+from .missing_weights import mark_missing_weights, missing_weights
+from .pymil import Program, opset_of, types, unique_names
+from .walking import blocks_of, input_values, names_in, walk
+
+
+def excerpt(program: Any, function_name: str, operations: Iterable[Any]) -> Any:
+    """A program of one function that holds only some ops of another's.
+
+    Args:
+        program: PyMIL; it is not changed, constants are shared.
+        function_name: the function that the ops stand in.
+        operations: an op of a nested block stands for the op that owns the block.
+
+    Returns:
+        A PyMIL program. Its inputs are the values that the ops take from others, its outputs those that others take
+        from them; names and types are as they were.
+
+    Raises:
+        ProgramError: a list would be an input, which no function can have.
+    """
+    function = program.functions[function_name]
+    chosen = {_outermost(operation, function) for operation in operations}
+    kept = [operation for operation in function.operations if operation in chosen]
+    part = Part(_taken(kept), kept, _given(kept, function))
+    for var in part.inputs:
+        if not (types.is_tensor(var.sym_type) or types.is_scalar(var.sym_type) or types.is_state(var.sym_type)):
+            hint = "take more ops, so that it is made among them"
+            raise ProgramError(f"the value {var.name!r} can not be an input, it is no tensor", hint=hint)
+    result = Program()
+    with unique_names(names_in(function)):
+        result.add_function(function_name, copy_part(part, opset_of(function)))
+    result.default_function_name = function_name
+    mark_missing_weights(result, missing_weights(program))
+    return result
+
+
+def _outermost(operation: Any, function: Any) -> Any:
+    """The op of the function itself that an op is, or stands in."""
+    while operation.enclosing_block is not function:
+        operation = operation.enclosing_block.outer_op
+    return operation
+
+
+def _within(operations: Iterable[Any]) -> Iterator[Any]:
+    for operation in operations:
+        yield operation
+        for block in operation.blocks:
+            yield from walk(block)
+
+
+def _taken(operations: list[Any]) -> list[Any]:
+    """The values that ops, or those in their blocks, take from elsewhere, in the order of use."""
+    own = {id(var) for operation in _within(operations) for var in operation.outputs}
+    inner = [block for operation in operations for nested in operation.blocks for block in blocks_of(nested)]
+    own |= {id(var) for block in inner for var in block.inputs}
+    used = [var for operation in _within(operations) for _, var in input_values(operation)]
+    used += [var for block in inner for var in block.outputs]
+    return list({id(var): var for var in used if id(var) not in own}.values())
+
+
+def _given(operations: list[Any], function: Any) -> list[Any]:
+    """The values that others take, or the function gives; else those that nothing takes."""
+    inside = set(_within(operations))
+    made = [var for operation in operations if operation.op_type != "const" for var in operation.outputs]
+    results = {id(var) for var in function.outputs}
+    given = [var for var in made if id(var) in results or any(user not in inside for user in var.child_ops)]
+    given += [var for var in made if var not in given and var.consuming_blocks and not _is_inner(var, operations)]
+    return given or [var for var in made if not var.child_ops] or made[-1:] or operations[-1].outputs
+
+
+def _is_inner(var: Any, operations: list[Any]) -> bool:
+    """Whether the blocks that give a value belong to the ops themselves."""
+    own = {id(block) for operation in operations for nested in operation.blocks for block in blocks_of(nested)}
+    return all(id(block) in own for block in var.consuming_blocks)

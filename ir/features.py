@@ -1,0 +1,106 @@
+"""Inputs, outputs and states as a model's description holds them: how they are filled in and put into words.
+
+Importing this module imports coremltools.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, TypeAlias
+
+import attrs
+
+from .io_types import ArrayType, array_type, color_space
+from .pymil import proto
+
+Shape: TypeAlias = "tuple[int, ...]"
+# Least and greatest size of each dimension; -1 for a dimension that may grow without bound.
+Ranges: TypeAlias = "tuple[tuple[int, int], ...]"
+
+UNBOUNDED = -1
+
+
+@attrs.frozen
+class Flexibility:
+    """The shapes that an array may have beside its default one: ranges, or an enumeration, or neither.
+
+    Attributes:
+        ranges: least and greatest size of each dimension.
+        shapes: the possible shapes; where there are any, `ranges` do not count.
+    """
+
+    ranges: Ranges = ()
+    shapes: tuple[Shape, ...] = ()
+
+
+FIXED = Flexibility()
+
+
+def fill_array(array: Any, dtype: ArrayType, shape: Iterable[int], flexibility: Flexibility = FIXED) -> None:
+    """Fills in an empty `ArrayFeatureType`."""
+    array.dataType = dtype.number
+    array.shape.extend(shape)
+    if flexibility.shapes:
+        for each in flexibility.shapes:
+            array.enumeratedShapes.shapes.add().shape.extend(each)
+        return
+    for least, greatest in flexibility.ranges:
+        fill_range(array.shapeRange.sizeRanges.add(), least, greatest)
+
+
+def fill_range(size: Any, least: int, greatest: int) -> None:
+    """Fills in a `SizeRange`."""
+    size.lowerBound = least
+    size.upperBound = UNBOUNDED if greatest < 0 else greatest
+
+
+def interface_parts(description: Any) -> dict[str, Any]:
+    """The parts of a `ModelDescription` that hold inputs and outputs, by function; the empty name without functions.
+
+    A `FunctionDescription` and a `ModelDescription` call their features alike.
+    """
+    return {part.name: part for part in description.functions} or {"": description}
+
+
+def feature_words(feature: Any) -> str:
+    """What a feature is, such as `float32 [1, 40] in [[1, 9], [40, 40]]`; descriptions and defaults are left out."""
+    kind = feature.type.WhichOneof("Type") or "no type"
+    optional = "optional " if feature.type.isOptional else ""
+    if kind in ("multiArrayType", "stateType"):
+        is_state = kind == "stateType"
+        array = feature.type.stateType.arrayType if is_state else feature.type.multiArrayType
+        return f"{optional}{'state of ' if is_state else ''}{_array_words(array)}"
+    if kind == "imageType":
+        return f"{optional}{_image_words(feature.type.imageType)}"
+    if kind == "dictionaryType":
+        keys = feature.type.dictionaryType.WhichOneof("KeyType") or "KeyType"
+        return f"{optional}dictionary of {keys.removesuffix('KeyType')} keys"
+    return f"{optional}{kind.removesuffix('Type')}"
+
+
+def _array_words(array: Any) -> str:
+    dtype = array_type(array.dataType)
+    words = f"{dtype.name.lower() if dtype else array.dataType} {list(array.shape)}"
+    flexible = array.WhichOneof("ShapeFlexibility")
+    if flexible == "enumeratedShapes":
+        return f"{words} of {[list(each.shape) for each in array.enumeratedShapes.shapes]}"
+    return f"{words} in {_ranges(array.shapeRange.sizeRanges)}" if flexible else words
+
+
+def _image_words(image: Any) -> str:
+    colors = color_space(image.colorSpace)
+    words = f"{colors.name if colors else image.colorSpace} image {image.width} x {image.height}"
+    flexible = image.WhichOneof("SizeFlexibility")
+    if flexible == "enumeratedSizes":
+        return f"{words} of {[[each.width, each.height] for each in image.enumeratedSizes.sizes]}"
+    sizes = image.imageSizeRange
+    return f"{words} in {_ranges([sizes.widthRange, sizes.heightRange])}" if flexible else words
+
+
+def _ranges(sizes: Sequence[Any]) -> list[list[int]]:
+    return [[each.lowerBound, each.upperBound] for each in sizes]
+
+
+def empty_description() -> Any:
+    """A new protobuf `ModelDescription`."""
+    return proto.Model_pb2.ModelDescription()

@@ -1,0 +1,55 @@
+"""Programs as text files, their weights in a file beside the text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from ..pymil import opset_of
+from ..saving import atomic_files
+from .printer import Dialect, Weights, print_program
+from .source import SEPARATOR
+from .weight_placing import FileSink
+
+
+def write_program_text(
+    path: Path,
+    programs: Iterable[Any],
+    *,
+    weights: Weights | None = None,
+    dialect: Dialect = "1.3",
+    overwrite: bool = False,
+) -> None:
+    """Writes PyMIL programs to a `.mil` file, as a whole or not at all; several are separated by `// -----`.
+
+    Args:
+        path: the file.
+        programs: what to write.
+        weights: as for `print_program`; without it, large constants go to `<stem>.weights.bin` beside the file, which
+            the text refers to: nothing is lost.
+        dialect: of the text.
+        overwrite: whether something may stand there already.
+
+    Raises:
+        SaveError: the path is taken or can not be written to.
+        ProgramError: a program holds something that MIL can not express.
+    """
+    with atomic_files(path, overwrite=overwrite) as folder:
+        texts = _texts(programs, folder / path.stem, weights, dialect)
+        (folder / path.name).write_text(joined(texts), encoding="utf-8")
+
+
+def joined(texts: Iterable[str]) -> str:
+    """Several texts as one, which `Source.sections` takes apart."""
+    return f"{SEPARATOR}\n".join(texts)
+
+
+def _texts(programs: Iterable[Any], stem: Path, weights: Weights | None, dialect: Dialect) -> Iterator[str]:
+    for index, program in enumerate(programs):
+        if weights is not None:
+            yield print_program(program, weights=weights, dialect=dialect)
+            continue
+        suffix = f".{index}.weights.bin" if index else ".weights.bin"
+        with FileSink(stem.with_name(stem.name + suffix), opset_of(program)) as sink:
+            yield print_program(program, weights=sink, dialect=dialect)

@@ -1,0 +1,490 @@
+"""Differences of programs: every kind of edit gives the facts that describe it, and no others."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from milopt.ir.copying import copy_program
+from milopt.ir.diffing.comparing import diff_programs
+from milopt.ir.diffing.lines import lines
+from milopt.ir.diffing.options import DEFAULT, DiffOptions
+from milopt.ir.diffing.records import ModelDiff, ProgramDiff
+from milopt.ir.pymil import mb, mil_list, types
+from milopt.ir.targets import IOS17, IOS18
+from milopt.ir.walking import walk
+from milopt.passes.transforms.quantize_weights import QuantizeWeights
+from milopt.passes.transforms.raise_opset import RaiseOpset
+from milopt.runtime.decoding import constant_of
+from support.editing import declare_opset, find_op, replace_constant
+from support.packages import Shelf
+from support.passes import run_passes
+from support.program_registry import build_program, fp16, fp32, state
+from support.programs import PROGRAMS, weights
+
+STRUCTURE = DiffOptions(names=False)
+
+
+def told(diff: ProgramDiff) -> list[str]:
+    """The lines of a difference, marks and all, without the heading and the summary."""
+    found = list(lines(ModelDiff(stages=(diff,) if diff else ())))
+    return [str(line).strip() for line in found[:-1] if line.mark]
+
+
+def edited(name: str, edit: Callable[[Any], object], options: DiffOptions = DEFAULT) -> list[str]:
+    """What is told of a program and itself after an edit."""
+    program = PROGRAMS[name]()
+    edit(program)
+    return told(diff_programs(PROGRAMS[name](), program, options))
+
+
+def rename_everything(program: Any) -> None:
+    """Gives every op and value that is no input of a function a new name, without a trace of the old one."""
+    for number, operation in enumerate(walk(program)):
+        operation.name = f"new{number}"
+        for index, output in enumerate(operation.outputs):
+            output.name = f"new{number}_{index}" if index else f"new{number}"
+        for index, var in enumerate(var for block in operation.blocks for var in block.inputs):
+            var.name = f"inner{number}_{index}"
+
+
+# --- nothing
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+@pytest.mark.parametrize("options", [DEFAULT, STRUCTURE], ids=["names", "structure"])
+def test_equal_programs_do_not_differ(name: str, options: DiffOptions) -> None:
+    program = PROGRAMS[name]()
+    assert not diff_programs(program, PROGRAMS[name](), options)
+    assert not diff_programs(program, copy_program(program), options)
+
+
+@pytest.mark.parametrize("name", ["conv", "lstm", "while_loop", "cond_in_loop", "states", "variadic", "sparse_int4"])
+def test_program_that_was_written_and_read_does_not_differ(name: str, shelf: Shelf) -> None:
+    import milopt
+
+    assert not diff_programs(PROGRAMS[name](), milopt.load(shelf[name]).program)
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_new_names_are_all_that_is_told_of_a_renamed_program(name: str) -> None:
+    renamed = PROGRAMS[name]()
+    rename_everything(renamed)
+    diff = diff_programs(PROGRAMS[name](), renamed)
+    kinds = {key for key, count in diff.counts().items() if count}
+    assert kinds <= {"ops_renamed", "weights_renamed", "function_changes"}
+    assert {change.kind for function in diff.functions for change in function.changes} <= {"output name"}
+    operations = [op for op in walk(renamed) if op.op_type != "const" and not op.op_type.startswith("constexpr_")]
+    assert diff.counts()["ops_renamed"] == len(operations)
+    assert not diff_programs(PROGRAMS[name](), renamed, STRUCTURE)
+
+
+def test_order_of_constants_and_independent_ops_does_not_count() -> None:
+    def joined(*order: str) -> Any:
+        def body(x: Any) -> Any:
+            made = {}
+            for name in order:
+                weight = mb.const(val=weights(64, 40, seed=ord(name)), name=f"weight_{name}")
+                made[name] = mb.linear(x=x, weight=weight, name=name)
+            return mb.concat(values=[made["a"], made["b"]], axis=0, name="joined")
+
+        return build_program(body, IOS17, x=fp16(10, 40))
+
+    assert not diff_programs(joined("a", "b"), joined("b", "a"))
+    assert not diff_programs(joined("a", "b"), joined("b", "a"), STRUCTURE)
+
+
+# --- ops that come, go and change
+
+
+def chain(*op_types: str, prefix: str = "") -> Any:
+    """Elementwise ops one after another; `mul` has a constant."""
+
+    def body(x: Any) -> Any:
+        for index, op_type in enumerate(op_types):
+            more = {"y": np.float16(index)} if op_type == "mul" else {}
+            x = getattr(mb, op_type)(x=x, name=f"{prefix}{op_type}_{index}", **more)
+        return x
+
+    return build_program(body, IOS17, x=fp16(10, 64))
+
+
+def insert_op(program: Any) -> None:
+    relu = find_op(program, "relu")
+    with relu.enclosing_block:
+        new = mb.tanh(x=relu.outputs[0], name="extra", before_op=find_op(program, "second"))
+    find_op(program, "second")._input_vars["x"] = new
+
+
+def test_inserted_op_is_one_op_and_one_new_input() -> None:
+    assert edited("linear_chain", insert_op) == [
+        "+ tanh 'extra': fp16[10, 64]",
+        "~ linear 'second': x: relu -> extra",
+    ]
+
+
+def test_removed_op_is_one_op_and_one_new_input() -> None:
+    program = PROGRAMS["linear_chain"]()
+    insert_op(program)
+    assert told(diff_programs(program, PROGRAMS["linear_chain"]())) == [
+        "- tanh 'extra': fp16[10, 64]",
+        "~ linear 'second': x: extra -> relu",
+    ]
+
+
+BEFORE = ("relu", "sigmoid", "mul", "tanh", "relu", "sigmoid", "mul", "tanh", "relu")
+
+
+def test_op_inserted_among_other_names_is_found_by_structure() -> None:
+    after = chain(*BEFORE[:4], "exp2", *BEFORE[4:], prefix="z")
+    replaced = find_op(after, "zmul_7")
+    replaced._input_vars["y"] = find_op(PROGRAMS["small_shapes"](), "scalar").y  # the numbers are the chain's places
+    assert [line for line in told(diff_programs(chain(*BEFORE), after, STRUCTURE)) if "mul" not in line] == [
+        "+ exp2 'zexp2_4': fp16[10, 64]",
+        "~ relu 'zrelu_5': x: tanh_3 (now ztanh_3) -> zexp2_4",
+    ]
+
+
+def test_what_stands_between_two_inserted_ops_is_found_by_structure() -> None:
+    after = chain(*BEFORE[:1], "exp2", *BEFORE[1:2], "relu", "exp2", *BEFORE[3:], prefix="z")
+    before = chain(*BEFORE[:2], "relu", *BEFORE[3:])
+    diff = diff_programs(before, after, STRUCTURE)
+    assert [op.name for op in diff.functions[0].added] == ["zexp2_1", "zexp2_4"]
+    assert diff.functions[0].removed == ()
+    assert [(change.old.name, change.new.name) for change in diff.functions[0].changed] == [
+        ("sigmoid_1", "zsigmoid_2"),
+        ("tanh_3", "ztanh_5"),
+    ]
+
+
+def test_numbers_in_names_that_moved_on_do_not_mislead() -> None:
+    """As when a converter numbers ops: what was `relu_2` is `relu_3`, and another op is `relu_2` now."""
+
+    def numbered(*widths: int) -> Any:
+        def body(x: Any) -> Any:
+            for index, width in enumerate(widths):
+                x = mb.linear(x=x, weight=weights(width, x.shape[1], seed=width), name=f"linear_{index}")
+                x = mb.relu(x=x, name=f"relu_{index}")
+            return x
+
+        return build_program(body, IOS17, x=fp16(10, 64))
+
+    diff = diff_programs(numbered(64, 63, 62, 61), numbered(64, 60, 63, 62, 61)).functions[0]
+    assert [op.name for op in diff.added] == ["linear_1", "relu_1"]
+    assert diff.removed == ()
+    renamed = {(change.old.name, change.new.name) for change in diff.changed if change.is_renaming}
+    assert {("linear_2", "linear_3"), ("linear_3", "linear_4"), ("relu_1", "relu_2"), ("relu_3", "relu_4")} <= renamed
+
+
+def change_strides(program: Any) -> None:
+    replace_constant(find_op(program, "conv_strides_0"), np.array([2, 3], np.int32))
+
+
+def test_changed_parameter_is_told_with_both_values() -> None:
+    assert edited("conv_groups", change_strides) == ["~ conv 'conv': strides: [1, 2] -> [2, 3]"]
+
+
+def test_parameter_that_is_given_or_not_is_told() -> None:
+    program = PROGRAMS["conv_groups"]()
+    del find_op(program, "conv")._input_vars["groups"]
+    assert told(diff_programs(PROGRAMS["conv_groups"](), program)) == ["~ conv 'conv': groups = 2 (gone)"]
+    assert told(diff_programs(program, PROGRAMS["conv_groups"]())) == ["~ conv 'conv': groups = 2 (new)"]
+
+
+def test_another_type_of_a_parameter_is_told() -> None:
+    def scaled(value: Any, spec: Any) -> Any:
+        return build_program(lambda x: mb.mul(x=x, y=value, name="scaled"), IOS17, x=spec)
+
+    assert told(diff_programs(scaled(np.float16(2), fp16(3, 4)), scaled(np.float32(2), fp32(3, 4)))) == [
+        "~ input 'x': fp16[3, 4] -> fp32[3, 4]",
+        "~ output 'scaled': fp16[3, 4] -> fp32[3, 4]",
+        "~ mul 'scaled': y: fp16[] 2.0 -> fp32[] 2.0",
+        "~ mul 'scaled': output 0: fp16[3, 4] -> fp32[3, 4]",
+    ]
+
+
+def test_swapped_inputs_are_told() -> None:
+    def program(*, swapped: bool) -> Any:
+        def body(x: Any) -> Any:
+            one, other = mb.relu(x=x, name="one"), mb.tanh(x=x, name="other")
+            one, other = (other, one) if swapped else (one, other)
+            return mb.sub(x=one, y=other, name="difference")
+
+        return build_program(body, IOS17, x=fp16(10, 64))
+
+    expected = ["~ sub 'difference': x: one -> other", "~ sub 'difference': y: other -> one"]
+    for options in (DEFAULT, STRUCTURE):
+        assert told(diff_programs(program(swapped=False), program(swapped=True), options)) == expected
+
+
+def change_type(program: Any) -> None:
+    find_op(program, "relu").outputs[0]._sym_type = types.tensor(types.fp32, (10, 64))
+
+
+def rename_op(program: Any) -> None:
+    find_op(program, "relu").name = "other"
+
+
+def rename_output(program: Any) -> None:
+    find_op(program, "relu").outputs[0].name = "other"
+
+
+def change_attribute(program: Any) -> None:
+    find_op(program, "relu")._milopt_attributes = {"note": 1}
+
+
+def other_outputs(program: Any) -> None:
+    program.functions["main"].set_outputs([find_op(program, "relu").outputs[0]])
+
+
+def drop_bias(program: Any) -> None:
+    del find_op(program, "second")._input_vars["bias"]
+
+
+FACTS: list[tuple[Callable[[Any], None], list[str]]] = [
+    (change_type, ["~ relu 'relu': output 0: fp16[10, 64] -> fp32[10, 64]"]),
+    (rename_op, ["~ relu 'relu': renamed to 'other'", "~ relu 'other': output 0 renamed from 'relu' to 'other'"][:1]),
+    (rename_output, ["~ relu 'relu': output 0 renamed from 'relu' to 'other'"]),
+    (change_attribute, ["~ relu 'relu': attribute note = 1 (new)"]),
+    (
+        other_outputs,
+        [
+            "~ output 'second': renamed to 'relu'",
+            "~ output 'relu': fp16[10, 50] -> fp16[10, 64]",
+            "~ output 'relu': second -> relu",
+        ],
+    ),
+    (lambda p: declare_opset(p.functions["main"], IOS18), ["~ opset: iOS17 -> iOS18"]),
+]
+
+
+@pytest.mark.parametrize(("edit", "facts"), FACTS, ids=lambda value: getattr(value, "__name__", ""))
+def test_fact_is_told(edit: Callable[[Any], None], facts: list[str]) -> None:
+    assert edited("linear_chain", edit) == facts
+
+
+def test_values_of_a_variadic_input_are_told_one_by_one_or_as_a_list() -> None:
+    def turn(program: Any) -> None:
+        joined = find_op(program, "joined")
+        joined._input_vars["values"] = [joined.values[1], joined.values[0], joined.values[2]]
+
+    def shorten(program: Any) -> None:
+        joined = find_op(program, "joined")
+        joined._input_vars["values"] = joined.values[:2]
+
+    assert edited("variadic", turn) == [
+        "~ concat 'joined': values[0]: split_1 -> split_0",
+        "~ concat 'joined': values[1]: split_0 -> split_1",
+    ]
+    assert edited("variadic", shorten) == [
+        "~ concat 'joined': values: [split_1, split_0, split_1] -> [split_1, split_0]"
+    ]
+
+
+def test_changed_class_label_is_told_by_itself() -> None:
+    def labelled(*labels: str) -> Any:
+        def body(x: Any) -> Any:
+            return mb.classify(probabilities=x, classes=mb.const(val=mil_list(list(labels))), name="classify")
+
+        return build_program(body, IOS17, x=fp32(1, 3))
+
+    assert told(diff_programs(labelled("a", "b", "c"), labelled("a", "x", "c"))) == [
+        """~ classify 'classify': classes[1]: "b" -> "x\""""
+    ]
+    assert told(diff_programs(labelled("a", "b", "c"), labelled("a", "b"))) == [
+        """~ classify 'classify': classes: ["a", "b", "c"] -> ["a", "b"]"""
+    ]
+
+
+# --- functions, states, nested blocks
+
+
+def test_functions_that_come_and_go_are_told() -> None:
+    one, both = PROGRAMS["two_functions"](), PROGRAMS["two_functions"]()
+    del one.functions["decode"]
+    diff = diff_programs(one, both)
+    assert (diff.added, diff.removed, diff.functions) == (("decode",), (), ())
+    assert diff_programs(both, one).removed == ("decode",)
+    assert not diff_programs(one, both, DiffOptions(function="encode"))
+
+
+def test_change_is_told_in_its_function() -> None:
+    program = PROGRAMS["two_functions"]()
+    replace_constant(find_op(program, "decode_transpose_x_0"), np.bool_(True))  # noqa: FBT003 - the value
+    (found,) = diff_programs(PROGRAMS["two_functions"](), program).functions
+    assert found.name == "decode"
+    assert [str(c.subject) for c in found.changed[0].changes] == ["transpose_x"]
+
+
+def test_inputs_are_paired_by_name_then_by_type() -> None:
+    def program(**inputs: Any) -> Any:
+        return build_program(lambda **values: mb.relu(x=next(iter(values.values())), name="out"), IOS17, **inputs)
+
+    def body_of(*names: str) -> Callable[..., Any]:
+        scope: dict[str, Any] = {"mb": mb}
+        exec(f"def body({', '.join(names)}):\n    return mb.relu(x={names[0]}, name='out')", scope)  # noqa: S102
+        return scope["body"]  # type: ignore[no-any-return]
+
+    def made(**inputs: Any) -> Any:
+        return build_program(body_of(*inputs), IOS17, **inputs)
+
+    assert told(diff_programs(made(x=fp16(3, 4)), made(y=fp16(3, 4)))) == ["~ input 'x': renamed to 'y'"]
+    assert not diff_programs(made(x=fp16(3, 4)), made(y=fp16(3, 4)), STRUCTURE)
+    assert told(diff_programs(made(x=fp16(3, 4)), made(x=fp16(3, 4), mask=fp16(5)))) == ["+ input 'mask': fp16[5]"]
+    assert told(diff_programs(made(x=fp16(3, 4), mask=fp16(5)), made(x=fp16(3, 4)))) == ["- input 'mask': fp16[5]"]
+    assert told(diff_programs(made(x=fp16(3, 4), m=fp16(5)), made(m=fp16(5), x=fp16(3, 4))))[0] == (
+        "~ order of inputs: x, m -> m, x"
+    )
+
+
+def test_order_of_uses_of_a_state_counts() -> None:
+    def program(*, late: bool) -> Any:
+        def body(x: Any, cache: Any) -> Any:
+            read = None if late else mb.read_state(input=cache, name="read")
+            mb.coreml_update_state(state=cache, value=x, name="write")
+            return mb.add(x=read or mb.read_state(input=cache, name="read"), y=x, name="sum")
+
+        return build_program(body, IOS18, x=fp16(1, 40), cache=state(1, 40))
+
+    assert told(diff_programs(program(late=False), program(late=True))) == [
+        "~ order of uses of state 'cache': read, write -> write, read"
+    ]
+
+
+def test_change_in_a_nested_block_is_told_with_its_place() -> None:
+    def change(program: Any) -> None:
+        replace_constant(find_op(program, "halved_y_0"), np.float16(0.25))
+
+    assert edited("cond_in_loop", change) == ["~ mul 'halved' in loop.1/choice.1: y: 0.5 -> 0.25"]
+
+
+def test_op_that_leaves_a_nested_block_is_moved() -> None:
+    def program(*, inside: bool) -> Any:
+        def body(x: Any) -> Any:
+            outer = None if inside else mb.tanh(x=x, name="work")
+            chosen = mb.less(x=mb.reduce_sum(x=x, name="sum"), y=np.float16(0), name="chosen")
+            return mb.cond(
+                pred=chosen,
+                _true_fn=lambda: mb.relu(x=outer or mb.tanh(x=x, name="work"), name="yes"),
+                _false_fn=lambda: mb.exp(x=x, name="no"),
+                name="choice",
+            )
+
+        return build_program(body, IOS17, x=fp16(3, 4))
+
+    there, back = (diff_programs(program(inside=side), program(inside=not side)) for side in (True, False))
+    assert told(there) == ["~ tanh 'work': moved from choice.0 to outside of blocks"]
+    assert told(back) == ["~ tanh 'work': moved from outside of blocks to choice.0"]
+
+
+def test_another_result_of_a_block_is_told_of_its_owner() -> None:
+    def change(program: Any) -> None:
+        (body,) = [block for block in find_op(program, "choice").blocks if find_op(program, "yes") in block.operations]
+        body._outputs = [program.functions["main"].inputs["x"]]
+
+    assert edited("cond", change) == ["~ cond 'choice': block 0 output 0: yes -> x"]
+
+
+# --- weights
+
+
+def test_changed_element_of_a_weight_is_measured() -> None:
+    def change(program: Any) -> None:
+        value = weights(64, 40).copy()
+        value[63, 39] += np.float16(0.5)
+        replace_constant(find_op(program, "linear_weight_0"), value)
+
+    program = PROGRAMS["linear"]()
+    change(program)
+    (found,) = diff_programs(PROGRAMS["linear"](), program).functions[0].weights
+    old, new = weights(64, 40).astype(np.float64), program.functions["main"].find_ops(op_type="linear")[0].weight.val
+    noise = new.astype(np.float64) - old
+    assert found.distance is not None
+    assert (found.kind, found.distance.elements, found.distance.differing) == ("value", 2560, 1)
+    assert found.distance.max_abs == np.abs(noise).max()
+    assert found.distance.snr_db == pytest.approx(10 * np.log10((old**2).sum() / (noise**2).sum()))
+    assert found.users == ("linear.weight",)
+    assert edited("linear", change, DiffOptions(weights=False)) == []
+
+
+def test_weight_that_several_ops_share_is_told_once() -> None:
+    def shared(seed: int) -> Any:
+        def body(x: Any) -> Any:
+            weight = mb.const(val=weights(40, 40, seed=seed), name="weight")
+            return mb.linear(x=mb.linear(x=x, weight=weight, name="first"), weight=weight, name="second")
+
+        return build_program(body, IOS17, x=fp16(10, 40))
+
+    (found,) = diff_programs(shared(0), shared(1)).functions[0].weights
+    assert found.users == ("first.weight", "second.weight")
+
+
+@pytest.mark.parametrize("options", [DiffOptions(decode=constant_of), DiffOptions(names=False, decode=constant_of)])
+def test_quantized_weight_is_another_encoding_of_the_same_weight(options: DiffOptions) -> None:
+    program = PROGRAMS["linear_ios18"]()
+    quantized = run_passes(program, QuantizeWeights()).program
+    diff = diff_programs(program, quantized, options)
+    (found,) = diff.functions[0].weights
+    assert (found.kind, found.old.encoding, found.new.encoding) == (
+        "encoding",
+        "const",
+        "constexpr_blockwise_shift_scale",
+    )
+    assert diff.counts().total() == 1
+    assert found.distance is not None
+    assert found.distance.snr_db is not None
+    assert 35 < found.distance.snr_db < 50  # int8, one scale for each channel
+    assert not diff_programs(program, quantized, DiffOptions(weights=False))
+
+
+def test_opset_and_weights_of_an_optimized_program_are_all_that_is_told() -> None:
+    program = PROGRAMS["linear_chain"]()
+    result = run_passes(program, RaiseOpset(target="iOS18"), QuantizeWeights()).program
+    assert [line.partition(";")[0] for line in told(diff_programs(program, result))] == [
+        "~ opset: iOS17 -> iOS18",
+        "~ weight 'first_weight_0' of first.weight: const -> constexpr_blockwise_shift_scale, fp16[64, 40]",
+        "~ weight 'second_weight_0' of second.weight: const -> constexpr_blockwise_shift_scale, fp16[50, 64]",
+    ]
+
+
+def test_parts_of_a_compressed_weight_are_told() -> None:
+    def change(program: Any) -> None:
+        scale = find_op(program, "linear").weight.op.scale
+        replace_constant(scale.op, np.ascontiguousarray(scale.val * np.float16(2)))
+
+    program = run_passes(PROGRAMS["linear_ios18"](), QuantizeWeights()).program
+    changed = copy_program(program)
+    change(changed)
+    (found,) = diff_programs(program, changed, DiffOptions(decode=constant_of)).functions[0].weights
+    assert (found.kind, found.parts) == ("value", ("scale",))
+    assert found.distance is not None
+    assert found.distance.snr_db == pytest.approx(0, abs=0.01)
+
+
+def test_weight_of_another_type_is_measured_all_the_same() -> None:
+    def typed(dtype: str, spec: Any) -> Any:
+        return build_program(
+            lambda x: mb.matmul(x=x, y=weights(40, 30, dtype="float32").astype(dtype), name="y"), IOS17, x=spec
+        )
+
+    (found,) = diff_programs(typed("float32", fp32(2, 40)), typed("float16", fp16(2, 40))).functions[0].weights
+    assert (found.kind, found.old.type, found.new.type) == ("type", "fp32[40, 30]", "fp16[40, 30]")
+    assert found.distance is not None
+    assert found.distance.snr_db is not None
+    assert found.distance.snr_db > 70
+
+
+def test_constant_that_nothing_uses_is_an_op() -> None:
+    def with_leftover(*, leftover: bool) -> Any:
+        def body(x: Any) -> Any:
+            if leftover:
+                mb.const(val=weights(5, 7), name="unused")
+            return mb.relu(x=x, name="relu")
+
+        return build_program(body, IOS17, x=fp16(3, 4))
+
+    plain, more = with_leftover(leftover=False), with_leftover(leftover=True)
+    assert told(diff_programs(plain, more)) == ["+ const 'unused': fp16[5, 7]"]
+    assert told(diff_programs(more, plain)) == ["- const 'unused': fp16[5, 7]"]
