@@ -11,6 +11,7 @@ from .commands.listings import passes, pipelines
 from .commands.optimize import optimize
 from .commands.print import print_
 from .commands.run import run
+from .commands.verify import verify
 
 
 @click.group(name="milopt", context_settings={"help_option_names": ["-h", "--help"]})
@@ -18,10 +19,11 @@ from .commands.run import run
 def milopt() -> None:
     """Compress Core ML models for a deployment target, run them, and look into them, without a Mac.
 
-    MODEL is an .mlpackage that holds an ML program. Results go to stdout, all else to stderr. Exit codes: 0 done,
+    MODEL is an .mlpackage or a compiled .mlmodelc that holds an ML program, or a program as MIL text: a .mil file, or -
+    for stdin. Results go to stdout, all else to stderr. Exit codes: 0 done,
     1 a check failed, 2 bad usage or input.
     """
 
 
-for _command in (optimize, run, print_, inspect, diff, export, passes, pipelines):
+for _command in (optimize, run, print_, verify, inspect, diff, export, passes, pipelines):
     milopt.add_command(_command)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import click
 
@@ -12,18 +12,32 @@ if TYPE_CHECKING:
     from ..ir.model import Model
     from ..ir.weight_store import MissingWeights
 
+
+class Opener(Protocol):
+    """Opens a model."""
+
+    def __call__(self, path: Path, *, missing_weights: MissingWeights) -> Model:
+        """The model at a path."""
+
+
 STDIN = "-"
 
 
-def open_model(path: Path, missing_weights: MissingWeights = "error") -> Model:
-    """The model at a path, or the MIL text on stdin for `-`; its notes and missing weights are told on stderr."""
+def open_model(path: Path, missing_weights: MissingWeights = "error", opener: Opener | None = None) -> Model:
+    """The model at a path, or the MIL text on stdin for `-`; its notes and missing weights are told on stderr.
+
+    Args:
+        path: of the model.
+        missing_weights: as for `milopt.load`.
+        opener: what opens paths; `milopt.load` without it.
+    """
     from ..ir.opening import load, load_text
     from ..ir.text.source import Source
 
     if str(path) == STDIN:
         model = load_text(Source(sys.stdin.read(), "<stdin>"), Path.cwd(), missing_weights)
     else:
-        model = load(path, missing_weights=missing_weights)
+        model = (opener or load)(path, missing_weights=missing_weights)
     tell_notes(model)
     return model
 

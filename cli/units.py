@@ -53,12 +53,12 @@ def units_of(path: Path, *, split: bool) -> list[Unit]:
     Raises:
         PackageError: the text can not be read, or a package is to be split.
     """
-    from ..ir.opening import TEXT_SUFFIX, read_source
+    from ..ir.opening import is_text, read_source
     from ..ir.text.source import Source
 
     if str(path) == STDIN:
         source = Source(sys.stdin.read(), "<stdin>")
-    elif path.suffix == TEXT_SUFFIX and not path.is_dir():
+    elif is_text(path):
         source = read_source(path)
     elif split:
         raise PackageError("only MIL text can be split", where=path)

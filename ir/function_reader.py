@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import ChainMap
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -12,6 +11,7 @@ from typing import Any
 from .declared_types import check_declared_type, declared_value, placeholder
 from .errors import MiloptError, ProgramError, did_you_mean, located
 from .faults import Fault, FaultReport, Part
+from .input_faults import input_faults
 from .proto_values import decode_value
 from .proto_walking import operation_name, selected_block, walk_operations
 from .pymil import (
@@ -33,7 +33,6 @@ EXTRA_ATTRIBUTES = "_milopt_attributes"
 WRITE_STATE_SUFFIX = "_write_state"
 
 _Scope = ChainMap[str, Any]
-_NAMED_INPUT = re.compile(r"named input `(\w+)`|Input (\w+)=")
 
 
 class FunctionReader:
@@ -139,7 +138,9 @@ class FunctionReader:
     def _build(self, operation: Any, name: str, scope: _Scope) -> Any:
         """The op; None if it, or what it needs, has faults."""
         faults = self._faults
-        cls = self._class_of(operation, name)
+        cls = None
+        with self._attempt(f"op {name!r}", Part("op")):
+            cls = op_class(operation.type, self._opset)
         inputs = self._inputs(operation, cls, scope, name) if cls else {}
         extra = {key: value for key, value in sorted(operation.attributes.items()) if key != "name"}
         if operation.type == "const" or operation.type.startswith("constexpr_"):
@@ -155,14 +156,9 @@ class FunctionReader:
             setattr(result, EXTRA_ATTRIBUTES, extra)
         return result
 
-    def _class_of(self, operation: Any, name: str) -> Any:
-        with self._attempt(f"op {name!r}", Part("op")):
-            return op_class(operation.type, self._opset)
-        return None
-
     def _new_operation(self, cls: Any, name: str, inputs: dict[str, Any]) -> Any:
         doubtful = any(id(var) in self._doubtful for value in inputs.values() for var in _as_values(value))
-        faults = [] if doubtful else list(_input_faults(cls, inputs))
+        faults = [] if doubtful else list(input_faults(cls, inputs))
         for part, error in faults:
             with self._attempt(f"op {name!r}", part):
                 raise error
@@ -170,12 +166,9 @@ class FunctionReader:
             return None
         try:
             return new_operation(cls, name=name, inputs=inputs)
-        except ProgramError as error:
+        except ProgramError:
             if not doubtful:
-                found = _NAMED_INPUT.search(error.message)
-                part = Part("input", found.group(1) or found.group(2)) if found else Part("op")
-                with self._attempt(f"op {name!r}", part):
-                    raise
+                raise
             return None
 
     def _decoded(self, values: Mapping[str, Any], name: str) -> dict[str, Value]:
@@ -221,18 +214,6 @@ class FunctionReader:
 
 def _as_values(value: Any) -> Iterable[Any]:
     return value if isinstance(value, list | tuple) else (value,)
-
-
-def _input_faults(cls: Any, inputs: Mapping[str, Any]) -> Iterator[tuple[Part, ProgramError]]:
-    """Required inputs that are missing, and inputs that must be constant and are not."""
-    for parameter, kind in cls.input_spec.input_types.items():
-        value = inputs.get(parameter)
-        if parameter.startswith("_"):
-            continue  # PyMIL's own, such as the blocks of control flow
-        if value is None and not kind.optional:
-            yield Part("op"), ProgramError(f"its required input {parameter!r} is missing")
-        elif value is not None and kind.const and not getattr(value, "is_descendant_of_const", True):
-            yield Part("input", parameter), ProgramError(f"its input {parameter!r} must be constant")
 
 
 def _lookup(name: str, scope: _Scope) -> Any:

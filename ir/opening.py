@@ -42,11 +42,21 @@ def load(path: str | os.PathLike[str], *, missing_weights: MissingWeights = "err
         TextError: text that does not parse or whose program is not valid.
     """
     found = Path(getattr(path, "package_path", None) or path)
-    if found.suffix == TEXT_SUFFIX and not found.is_dir():
+    if is_text(found):
         return load_text(read_source(found), found.parent, missing_weights)
-    if found.suffix == COMPILED_SUFFIX or (found / "model.mil").is_file():
+    if is_compiled(found):
         return _load_compiled(found, missing_weights)
     return _load_package(found, missing_weights)
+
+
+def is_text(path: Path) -> bool:
+    """Whether a path is that of a `.mil` file."""
+    return path.suffix == TEXT_SUFFIX and not path.is_dir()
+
+
+def is_compiled(path: Path) -> bool:
+    """Whether a path is that of a compiled model."""
+    return path.suffix == COMPILED_SUFFIX or (path / "model.mil").is_file()
 
 
 def load_text(source: Source, folder: Path | None, missing_weights: MissingWeights = "error") -> Model:
@@ -121,9 +131,22 @@ def _model_of_text(
 
 
 def _load_package(path: Path, missing_weights: MissingWeights) -> Model:
+    from .checking import check_stage
+
+    model = open_unchecked(path, missing_weights)
+    for stage in model.stages:
+        check_stage(stage)
+    return model
+
+
+def open_unchecked(path: Path, missing_weights: MissingWeights = "error") -> Model:
+    """The model of an `.mlpackage`, whose programs may have any fault.
+
+    Raises:
+        PackageError: not a package, no ML program in it, or its specification is damaged.
+    """
     from google.protobuf.message import DecodeError
 
-    from .checking import check_stage
     from .pymil import proto
 
     package = open_package(path)
@@ -141,6 +164,4 @@ def _load_package(path: Path, missing_weights: MissingWeights) -> Model:
             where=package.root,
             hint="convert it anew with convert_to='mlprogram'",
         )
-    for stage in model.stages:
-        check_stage(stage)
     return model

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..equality import same_value, type_words
-from .fingerprints import as_list, is_weight
+from .kinds import as_list, is_weight
 from .numbers import Distance, distance
 from .options import Decoder, DiffOptions
 from .records import Change, Weight, WeightChange

@@ -11,9 +11,9 @@ import attrs
 import numpy as np
 
 from ..equality import type_words
-from ..pymil import mil_list
 from ..weight_files import release_pages
-from .graph import Graph, Node, Port, is_constant
+from .graph import Graph, Node, Port
+from .kinds import as_list, is_constant, is_weight
 
 # Of a large constant so many stretches of so many elements are looked at; equal weights are compared in full later.
 _STRETCHES, _STRETCH = 16, 256
@@ -54,18 +54,6 @@ def fingerprints(graph: Graph, detail: Detail) -> Fingerprints:
 def has_weight(node: Node) -> bool:
     """Whether a constant of some size goes in, which tells an op from others of its type."""
     return any(is_constant(var) and is_weight(var) for var in node.uses.values())
-
-
-def is_weight(var: Any) -> bool:
-    """Whether a constant is more than a parameter: compressed, or of as many elements as go to weight files."""
-    if var.op.op_type != "const":
-        return True
-    return isinstance(var.val, np.ndarray) and var.val.size >= 10
-
-
-def as_list(value: Any) -> list[Any] | None:
-    """The elements of a list, which PyMIL holds in one of two ways; None for what is none."""
-    return list(value.ls if isinstance(value, mil_list) else value) if isinstance(value, list | mil_list) else None
 
 
 def _digest(parts: Iterable[object]) -> bytes:

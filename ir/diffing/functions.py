@@ -12,7 +12,8 @@ from ..equality import type_words
 from ..pymil import types
 from .constants import weight_change
 from .graph import Graph, Node, Port
-from .operands import Correspondence, is_weight_pair
+from .kinds import is_weight_pair
+from .operands import Correspondence
 from .operations import operation_changes
 from .options import DiffOptions
 from .records import Change, Op, OpChange, WeightChange

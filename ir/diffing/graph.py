@@ -7,6 +7,8 @@ from typing import Any
 
 import attrs
 
+from .kinds import is_constant, is_constant_op, is_weight
+
 # A place at an op where a value goes in or comes out: what it is called there, and which of several it is.
 Port = tuple[str, int]
 
@@ -46,7 +48,7 @@ class Node:
 
     @property
     def is_constant(self) -> bool:
-        """A constant that nothing uses."""
+        """A weight that nothing uses."""
         return self.op is not None and is_constant_op(self.op)
 
     @property
@@ -61,7 +63,7 @@ class Node:
 class Graph:
     """A function's ops and how values flow between them.
 
-    Constants and `constexpr_*` ops are no nodes but values of their users, unless nothing uses them.
+    Constants and `constexpr_*` ops are no nodes but values of their users, except for weights that nothing uses.
 
     Args:
         function: a PyMIL function.
@@ -91,9 +93,11 @@ class Graph:
 
     def _fill(self, block: Any, owner: Node, index: int) -> None:
         for operation in block.operations:
-            unused = not any(id(var) in self._used for var in operation.outputs)
-            if not is_constant_op(operation) or unused:
+            if not is_constant_op(operation) or self._is_unused_weight(operation):
                 self._add(operation, owner, index)
+
+    def _is_unused_weight(self, operation: Any) -> bool:
+        return is_weight(operation.outputs[0]) and not any(id(var) in self._used for var in operation.outputs)
 
     def _add(self, operation: Any, owner: Node, index: int) -> None:
         node = Node(operation, len(self.nodes), owner, index)
@@ -121,20 +125,10 @@ class Graph:
         self._sources[id(var)] = node, place
 
 
-def is_constant_op(operation: Any) -> bool:
-    """A `const`, or a `constexpr_*` op, which stands for a constant."""
-    return operation.op_type == "const" or str(operation.op_type).startswith("constexpr_")
-
-
-def is_constant(var: Any) -> bool:
-    """Whether a value is a constant, compressed or not."""
-    return var.op is not None and is_constant_op(var.op)
-
-
 def _inputs(operation: Any) -> Iterator[tuple[Port, Any]]:
     """What goes into an op, in an order that does not depend on how the op was made."""
     if is_constant_op(operation):
-        yield ("value", SINGLE), operation.outputs[0]  # only unused constants are asked
+        yield ("value", SINGLE), operation.outputs[0]  # only unused weights are asked
         return
     for parameter, value in sorted(operation.inputs.items()):
         if isinstance(value, list | tuple):

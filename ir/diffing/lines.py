@@ -30,8 +30,8 @@ class Line:
 
 def lines(diff: ModelDiff) -> Iterator[Line]:
     """The lines of a difference; the last one is the summary."""
-    yield from (Line(ADDED, f"stage {label!r}") for label in diff.added)
-    yield from (Line(REMOVED, f"stage {label!r}") for label in diff.removed)
+    yield from (Line(ADDED, _stage_words(label)) for label in diff.added)
+    yield from (Line(REMOVED, _stage_words(label)) for label in diff.removed)
     for stage in diff.stages:
         yield from _stage_lines(stage)
     yield Line(HEADING, summary(diff))
@@ -47,6 +47,10 @@ def summary(diff: ModelDiff) -> str:
 def _plural(words: str, count: int) -> str:
     noun, _, rest = words.partition(" ")
     return words if count == 1 else f"{noun}s {rest}"
+
+
+def _stage_words(label: str) -> str:
+    return f"stage {label}" if label else "the only program"
 
 
 def _stage_lines(stage: ProgramDiff) -> Iterator[Line]:

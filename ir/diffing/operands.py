@@ -8,16 +8,9 @@ from typing import Any
 import attrs
 
 from .constants import constant_words, parameter_changes
-from .fingerprints import as_list, is_weight
-from .graph import SINGLE, Graph, Node, is_constant
+from .graph import SINGLE, Graph, Node
+from .kinds import is_constant, is_weight_pair
 from .records import Change
-
-
-def is_weight_pair(old: Any, new: Any) -> bool:
-    """Whether two values are constants that are compared as weights, not as parameters of an op."""
-    if old is None or new is None or not (is_constant(old) and is_constant(new)):
-        return False
-    return (is_weight(old) or is_weight(new)) and all(as_list(var.val) is None for var in (old, new))
 
 
 @attrs.frozen(eq=False)

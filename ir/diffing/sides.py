@@ -7,7 +7,8 @@ from functools import cache
 from typing import Any
 
 from .fingerprints import Detail, Fingerprints, fingerprints
-from .graph import Graph, Node, Port, is_constant
+from .graph import Graph, Node, Port
+from .kinds import is_constant
 
 
 class Side:

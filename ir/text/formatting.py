@@ -133,11 +133,13 @@ def _dimension(dimension: Any) -> str:
 
 def _tensor_literal(tensor_type: Any, tensor: Any) -> str:
     dtype = dtype_of_proto(tensor_type.dataType)
-    shape: list[int | None] = [
+    shape = [
         dimension.constant.size if dimension.WhichOneof("dimension") == "constant" else None
         for dimension in tensor_type.dimensions
     ]
-    values = _format_elements(tensor_elements(tensor, dtype, None if None in shape else prod(map(int, shape))), dtype)
+    known = [size for size in shape if size is not None]
+    count = prod(known) if len(known) == len(shape) else None
+    values = _format_elements(tensor_elements(tensor, dtype, count), dtype)
     return _format_nested(values, _complete(shape, len(values)))
 
 

@@ -77,7 +77,7 @@ def test_new_names_are_all_that_is_told_of_a_renamed_program(name: str) -> None:
     assert kinds <= {"ops_renamed", "weights_renamed", "function_changes"}
     assert {change.kind for function in diff.functions for change in function.changes} <= {"output name"}
     operations = [op for op in walk(renamed) if op.op_type != "const" and not op.op_type.startswith("constexpr_")]
-    assert diff.counts()["ops_renamed"] == len(operations)
+    assert diff.counts()["ops_renamed"] == len(operations) + (name == "unused_weight")
     assert not diff_programs(PROGRAMS[name](), renamed, STRUCTURE)
 
 
@@ -104,7 +104,7 @@ def chain(*op_types: str, prefix: str = "") -> Any:
 
     def body(x: Any) -> Any:
         for index, op_type in enumerate(op_types):
-            more = {"y": np.float16(index)} if op_type == "mul" else {}
+            more = {"y": np.float16(2)} if op_type == "mul" else {}
             x = getattr(mb, op_type)(x=x, name=f"{prefix}{op_type}_{index}", **more)
         return x
 
@@ -139,9 +139,7 @@ BEFORE = ("relu", "sigmoid", "mul", "tanh", "relu", "sigmoid", "mul", "tanh", "r
 
 def test_op_inserted_among_other_names_is_found_by_structure() -> None:
     after = chain(*BEFORE[:4], "exp2", *BEFORE[4:], prefix="z")
-    replaced = find_op(after, "zmul_7")
-    replaced._input_vars["y"] = find_op(PROGRAMS["small_shapes"](), "scalar").y  # the numbers are the chain's places
-    assert [line for line in told(diff_programs(chain(*BEFORE), after, STRUCTURE)) if "mul" not in line] == [
+    assert told(diff_programs(chain(*BEFORE), after, STRUCTURE)) == [
         "+ exp2 'zexp2_4': fp16[10, 64]",
         "~ relu 'zrelu_5': x: tanh_3 (now ztanh_3) -> zexp2_4",
     ]
@@ -162,20 +160,21 @@ def test_what_stands_between_two_inserted_ops_is_found_by_structure() -> None:
 def test_numbers_in_names_that_moved_on_do_not_mislead() -> None:
     """As when a converter numbers ops: what was `relu_2` is `relu_3`, and another op is `relu_2` now."""
 
-    def numbered(*widths: int) -> Any:
+    def numbered(*seeds: int) -> Any:
         def body(x: Any) -> Any:
-            for index, width in enumerate(widths):
-                x = mb.linear(x=x, weight=weights(width, x.shape[1], seed=width), name=f"linear_{index}")
+            for index, seed in enumerate(seeds):
+                x = mb.linear(x=x, weight=weights(64, 64, seed=seed), name=f"linear_{index}")
                 x = mb.relu(x=x, name=f"relu_{index}")
             return x
 
         return build_program(body, IOS17, x=fp16(10, 64))
 
-    diff = diff_programs(numbered(64, 63, 62, 61), numbered(64, 60, 63, 62, 61)).functions[0]
+    diff = diff_programs(numbered(1, 2, 3, 4), numbered(1, 5, 2, 3, 4)).functions[0]
     assert [op.name for op in diff.added] == ["linear_1", "relu_1"]
-    assert diff.removed == ()
-    renamed = {(change.old.name, change.new.name) for change in diff.changed if change.is_renaming}
-    assert {("linear_2", "linear_3"), ("linear_3", "linear_4"), ("relu_1", "relu_2"), ("relu_3", "relu_4")} <= renamed
+    assert (diff.removed, {change.kind for change in diff.weights}) == ((), {"name"})
+    names = {(change.old.name, change.new.name): change.is_renaming for change in diff.changed}
+    moved_on = [(f"{kind}_{index}", f"{kind}_{index + 1}") for kind in ("linear", "relu") for index in (1, 2, 3)]
+    assert names == {pair: pair != ("linear_1", "linear_2") for pair in moved_on}
 
 
 def change_strides(program: Any) -> None:
@@ -245,8 +244,12 @@ def drop_bias(program: Any) -> None:
 
 FACTS: list[tuple[Callable[[Any], None], list[str]]] = [
     (change_type, ["~ relu 'relu': output 0: fp16[10, 64] -> fp32[10, 64]"]),
-    (rename_op, ["~ relu 'relu': renamed to 'other'", "~ relu 'other': output 0 renamed from 'relu' to 'other'"][:1]),
+    (rename_op, ["~ relu 'relu': renamed to 'other'"]),
     (rename_output, ["~ relu 'relu': output 0 renamed from 'relu' to 'other'"]),
+    (
+        drop_bias,
+        ["+ const 'second_bias_0': fp16[50]", "~ linear 'second': bias = second_bias_0 (fp16[50]) (gone)"],
+    ),
     (change_attribute, ["~ relu 'relu': attribute note = 1 (new)"]),
     (
         other_outputs,
@@ -293,8 +296,8 @@ def test_changed_class_label_is_told_by_itself() -> None:
     assert told(diff_programs(labelled("a", "b", "c"), labelled("a", "x", "c"))) == [
         """~ classify 'classify': classes[1]: "b" -> "x\""""
     ]
-    assert told(diff_programs(labelled("a", "b", "c"), labelled("a", "b"))) == [
-        """~ classify 'classify': classes: ["a", "b", "c"] -> ["a", "b"]"""
+    assert told(diff_programs(labelled("a", "b", "c"), labelled("d", "b", "c"))) == [
+        """~ classify 'classify': classes[0]: "a" -> "d\""""
     ]
 
 
@@ -319,9 +322,6 @@ def test_change_is_told_in_its_function() -> None:
 
 
 def test_inputs_are_paired_by_name_then_by_type() -> None:
-    def program(**inputs: Any) -> Any:
-        return build_program(lambda **values: mb.relu(x=next(iter(values.values())), name="out"), IOS17, **inputs)
-
     def body_of(*names: str) -> Callable[..., Any]:
         scope: dict[str, Any] = {"mb": mb}
         exec(f"def body({', '.join(names)}):\n    return mb.relu(x={names[0]}, name='out')", scope)  # noqa: S102
@@ -355,7 +355,7 @@ def test_order_of_uses_of_a_state_counts() -> None:
 
 def test_change_in_a_nested_block_is_told_with_its_place() -> None:
     def change(program: Any) -> None:
-        replace_constant(find_op(program, "halved_y_0"), np.float16(0.25))
+        replace_constant(find_op(program, "halved_y_1"), np.float16(0.25))
 
     assert edited("cond_in_loop", change) == ["~ mul 'halved' in loop.1/choice.1: y: 0.5 -> 0.25"]
 

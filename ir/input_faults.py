@@ -1,0 +1,96 @@
+"""What is wrong with the inputs that an op is given, by the op's own input specification."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator, Mapping
+from typing import Any, TypeAlias
+
+import attrs
+
+from .errors import ProgramError
+from .faults import Part
+from .pymil import Var, types
+from .type_words import type_words
+
+InputFault: TypeAlias = tuple[Part, ProgramError]
+
+
+@attrs.frozen
+class _Requirement:
+    """What an op demands of one input.
+
+    Attributes:
+        parameter: its name.
+        kind: PyMIL's own input type.
+        is_tensor: whether it takes tensors and scalars.
+        allowed: their element types; empty for any.
+        domain: inputs of one domain must have one element type.
+    """
+
+    parameter: str
+    kind: Any
+    is_tensor: bool
+    allowed: tuple[Any, ...]
+    domain: str | None
+
+
+@functools.cache
+def _requirements(cls: Any) -> tuple[_Requirement, ...]:
+    """What an op's class demands; not PyMIL's own inputs, such as the blocks of control flow."""
+    found = []
+    for parameter, kind in cls.input_spec.input_types.items():
+        domain = getattr(kind, "type_domain_id", None)
+        is_tensor = type(kind).__name__ == "TensorInputType"
+        allowed = (kind.type_domain or cls.type_domains.get(domain, ())) if is_tensor else ()
+        found.append(_Requirement(parameter, kind, is_tensor, tuple(allowed), domain))
+    return tuple(each for each in found if not each.parameter.startswith("_"))
+
+
+def input_faults(cls: Any, inputs: Mapping[str, Any]) -> Iterator[InputFault]:
+    """Required inputs that are missing, inputs that must be constant and are not, and inputs of wrong types.
+
+    Args:
+        cls: the op's PyMIL class.
+        inputs: values by parameter, of parameters that the op has.
+    """
+    found = False
+    first: dict[str, _Requirement] = {}
+    for each in _requirements(cls):
+        value = inputs.get(each.parameter)
+        if value is None and not each.kind.optional:
+            yield Part("op"), ProgramError(f"its required input {each.parameter!r} is missing")
+        elif isinstance(value, Var):
+            fault = _input_fault(each, value)
+            if fault is None and not found and each.domain:
+                other = first.setdefault(each.domain, each)
+                fault = _unequal(each, value, other, inputs[other.parameter])
+            if fault is not None:
+                found = True
+                yield Part("input", each.parameter), fault
+
+
+def _input_fault(wanted: _Requirement, var: Any) -> ProgramError | None:
+    if wanted.is_tensor:
+        is_tensor = types.is_tensor(var.sym_type) or types.is_scalar(var.sym_type)
+        fits = is_tensor and (not wanted.allowed or var.dtype in wanted.allowed)
+    else:
+        fits = wanted.kind.is_compatible(var)
+    if not fits:
+        words = _listed(wanted.allowed) if wanted.is_tensor else getattr(wanted.kind, "type_str", "of another kind")
+        return ProgramError(f"its input {wanted.parameter!r} is {type_words(var.sym_type)}, it must be {words}")
+    if wanted.kind.const and not var.is_descendant_of_const:
+        return ProgramError(f"its input {wanted.parameter!r} must be constant", hint="let a const op give it")
+    return None
+
+
+def _unequal(mine: _Requirement, var: Any, theirs: _Requirement, other: Any) -> ProgramError | None:
+    if var.dtype == other.dtype:
+        return None
+    types_ = f"its input {mine.parameter!r} is {type_words(var.dtype)}, its input {theirs.parameter!r}"
+    return ProgramError(f"{types_} {type_words(other.dtype)}: they must have one type", hint="add a cast")
+
+
+def _listed(allowed: tuple[Any, ...]) -> str:
+    words = [type_words(each) for each in allowed]
+    return f"{', '.join(words[:-1])} or {words[-1]}" if len(words) > 1 else "".join(words) or "a tensor"
