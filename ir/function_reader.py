@@ -12,6 +12,7 @@ from .declared_types import check_declared_type, declared_value, placeholder
 from .errors import MiloptError, ProgramError, did_you_mean, located
 from .faults import Fault, FaultReport, Part
 from .input_faults import input_faults
+from .mask_stand_ins import mask_stand_in
 from .proto_values import decode_value
 from .proto_walking import operation_name, selected_block, walk_operations
 from .pymil import (
@@ -26,6 +27,7 @@ from .pymil import (
     types,
     unique_names,
 )
+from .undefined_names import undefined
 from .weight_store import WeightStore
 
 # An op's attributes other than its name; PyMIL has no place for them, so that they ride on the op.
@@ -60,13 +62,27 @@ class FunctionReader:
     def read(self) -> Any:
         """The PyMIL function."""
         inputs: dict[str, Any] = {}
+        scope: _Scope = ChainMap({})
         for value in self._function.inputs:
             with self._attempt(f"input {value.name!r}", Part("parameter", value.name)):
                 inputs[value.name] = placeholder(value)
-        scope: _Scope = ChainMap({name: holder.outputs[0] for name, holder in inputs.items()})
+                scope[value.name] = inputs[value.name].outputs[0]
+            if value.name not in inputs:
+                self._stand_in(value, scope)
         with unique_names(self._taken_names()), Function(inputs, available_target(self._opset)) as function:
             self._read_block(self._block, scope)
         return function
+
+    def _lookup(self, name: str, scope: _Scope) -> Any:
+        if name not in scope:
+            raise undefined(name, scope, self._block, self._current)
+        return scope[name]
+
+    def _bound(self, operation: Any, parameter: str, scope: _Scope) -> Any:
+        """The value of an input that is one name."""
+        if parameter not in operation.inputs or len(operation.inputs[parameter].arguments) != 1:
+            raise ProgramError(f"its required input {parameter!r} is missing")
+        return self._lookup(operation.inputs[parameter].arguments[0].name, scope)
 
     @contextmanager
     def _attempt(self, where: str, part: Part) -> Iterator[None]:
@@ -96,7 +112,7 @@ class FunctionReader:
         outputs: list[Any] = []
         for name in block.outputs:
             with self._attempt("the block's outputs", Part("result", name)):
-                outputs.append(_lookup(name, scope))
+                outputs.append(self._lookup(name, scope))
         with located("the block's outputs"):
             curr_block().set_outputs(outputs)
 
@@ -107,14 +123,14 @@ class FunctionReader:
                 self._read_write_state(operation, name, scope)
                 return
             if operation.type == "read_state":
-                result = _merge_read_state(operation, name, scope)
+                result = _merged_with_write(self._bound(operation, "input", scope), name)
             if result is None:
                 result = self._build(operation, name, scope)
             if result is not None and len(operation.outputs) != len(result.outputs):
                 raise ProgramError(f"{operation.type} has {len(result.outputs)} outputs, not {len(operation.outputs)}")
         for index, declared in enumerate(operation.outputs):
             if result is None or index >= len(result.outputs):
-                self._stand_in(declared, operation, scope)
+                self._stand_in(declared, scope, trusted=not _is_constant(operation))
             else:
                 self._define(declared, result.outputs[index], name, scope)
 
@@ -127,12 +143,11 @@ class FunctionReader:
         var.name = declared.name
         scope[declared.name] = var
 
-    def _stand_in(self, declared: Any, operation: Any, scope: _Scope) -> None:
-        """Defines an output of an op that could not be read; the types of float activations are believed."""
-        with suppress(MiloptError):
+    def _stand_in(self, declared: Any, scope: _Scope, *, trusted: bool = False) -> None:
+        """Defines what could not be read; the types of activations are believed where that is worth a try."""
+        with suppress(MiloptError), located(declared.name):
             scope[declared.name] = var = declared_value(declared)
-            is_constant = operation.type == "const" or operation.type.startswith("constexpr_")
-            if is_constant or not types.is_tensor(var.sym_type) or not types.is_float(var.dtype):
+            if not trusted or not types.is_tensor(var.sym_type) or not types.is_float(var.dtype):
                 self._doubtful[id(var)] = var
 
     def _build(self, operation: Any, name: str, scope: _Scope) -> Any:
@@ -143,8 +158,8 @@ class FunctionReader:
             cls = op_class(operation.type, self._opset)
         inputs = self._inputs(operation, cls, scope, name) if cls else {}
         extra = {key: value for key, value in sorted(operation.attributes.items()) if key != "name"}
-        if operation.type == "const" or operation.type.startswith("constexpr_"):
-            inputs |= self._decoded(extra, name)
+        if _is_constant(operation):
+            inputs |= self._decoded(operation, extra, name)
             extra = {}
         blocks = [self._read_nested(block, scope, name) for block in operation.blocks]
         if self._faults > faults:
@@ -171,13 +186,19 @@ class FunctionReader:
                 raise
             return None
 
-    def _decoded(self, values: Mapping[str, Any], name: str) -> dict[str, Value]:
+    def _decoded(self, operation: Any, values: Mapping[str, Any], name: str) -> dict[str, Value]:
         """The values that stand in an op's attributes."""
         found = {}
         for key, value in values.items():
             with self._attempt(f"op {name!r}", Part("attribute", key)):
-                found[key] = decode_value(value, self._weights)
+                found[key] = self._decode(operation, key, value)
         return found
+
+    def _decode(self, operation: Any, parameter: str, value: Any) -> Value:
+        """The value that stands in an op itself."""
+        mask = mask_stand_in(operation, parameter, value, self._weights)
+        found = decode_value(value, self._weights)
+        return found if mask is None else mask.view(found.dtype)
 
     def _inputs(self, operation: Any, cls: Any, scope: _Scope, name: str) -> dict[str, Any]:
         known, inputs = cls.input_spec.input_types, {}
@@ -186,16 +207,18 @@ class FunctionReader:
                 if parameter not in known:
                     message = f"{operation.type} has no input {parameter!r} in the opset {self._opset}"
                     raise ProgramError(message, hint=did_you_mean(parameter, known))
-                values = [self._binding(binding, scope, f"{name}_{parameter}") for binding in argument.arguments]
+                values = [
+                    self._bound_value(operation, name, parameter, binding, scope) for binding in argument.arguments
+                ]
                 single = len(values) == 1 and type(known[parameter]).__name__ != "TupleInputType"
                 inputs[parameter] = values[0] if single else values
         return inputs
 
-    def _binding(self, binding: Any, scope: _Scope, stem: str) -> Value:
+    def _bound_value(self, operation: Any, name: str, parameter: str, binding: Any, scope: _Scope) -> Value:
         """A value by its name; what stands in the op itself becomes a constant, which is how PyMIL has it."""
         if binding.WhichOneof("binding") == "name":
-            return _lookup(binding.name, scope)
-        return new_constant(decode_value(binding.value, self._weights), stem)
+            return self._lookup(binding.name, scope)
+        return new_constant(self._decode(operation, parameter, binding.value), f"{name}_{parameter}")
 
     def _read_nested(self, block: Any, scope: _Scope, owner: str) -> Any:
         inputs = [declared_value(value) for value in block.inputs]
@@ -208,30 +231,22 @@ class FunctionReader:
     def _read_write_state(self, operation: Any, name: str, scope: _Scope) -> None:
         """`write_state`, which PyMIL calls `coreml_update_state`, has no output in the protobuf."""
         cls = op_class("coreml_update_state", self._opset)
-        inputs = {"state": _bound(operation, "input", scope), "value": _bound(operation, "data", scope)}
+        state = self._bound(operation, "input", scope)
+        inputs = {"state": state, "value": self._bound(operation, "data", scope)}
         new_operation(cls, name=name.removesuffix(WRITE_STATE_SUFFIX), inputs=inputs)
+
+
+def _is_constant(operation: Any) -> bool:
+    """Whether values stand in the op's attributes."""
+    return operation.type == "const" or str(operation.type).startswith("constexpr_")
 
 
 def _as_values(value: Any) -> Iterable[Any]:
     return value if isinstance(value, list | tuple) else (value,)
 
 
-def _lookup(name: str, scope: _Scope) -> Any:
-    if name not in scope:
-        raise ProgramError(f"{name!r} is used before it is defined", hint=did_you_mean(name, scope))
-    return scope[name]
-
-
-def _bound(operation: Any, parameter: str, scope: _Scope) -> Any:
-    """The value of an input that is one name."""
-    if parameter not in operation.inputs or len(operation.inputs[parameter].arguments) != 1:
-        raise ProgramError(f"the input {parameter!r} of {operation.type} is missing")
-    return _lookup(operation.inputs[parameter].arguments[0].name, scope)
-
-
-def _merge_read_state(operation: Any, name: str, scope: _Scope) -> Any:
+def _merged_with_write(state: Any, name: str) -> Any:
     """PyMIL's single op for a write and the read right after it, if that is what there is."""
-    state = _bound(operation, "input", scope)
     operations = curr_block().operations
     last = operations[-1] if len(operations) else None
     if last is None or last.op_type != "coreml_update_state" or last.state is not state or last.outputs[0].child_ops:

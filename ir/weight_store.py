@@ -81,19 +81,20 @@ class WeightStore:
 
     def check(self, reference: BlobReference, dtype: DType, shape: tuple[int, ...]) -> None:
         """Checks that the blob exists and fits; raises `PackageError`."""
-        if self._is_replaced(reference):
+        if self.is_replaced(reference):
             self.replaced.setdefault(reference.file)
         else:
             self.file(reference.file).check(reference.offset, dtype, shape)
 
     def array(self, reference: BlobReference, dtype: DType, shape: tuple[int, ...]) -> np.ndarray:
         """The tensor behind a reference, see `WeightFile.array`; zeros that take no memory for a missing one."""
-        if self._is_replaced(reference):
+        if self.is_replaced(reference):
             self.replaced.setdefault(reference.file)
             return np.broadcast_to(np.zeros((), dtype.numpy), shape)
         return self.file(reference.file).array(reference.offset, dtype, shape)
 
-    def _is_replaced(self, reference: BlobReference) -> bool:
+    def is_replaced(self, reference: BlobReference) -> bool:
+        """Whether zeros are given for a weight, because it is missing."""
         if self._missing == "error" or reference.file in self._files:
             return False
         return reference.file.startswith(DIGEST) or self.folder is None or not self._resolve(reference.file).exists()

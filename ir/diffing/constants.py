@@ -13,35 +13,56 @@ from .numbers import Distance, distance
 from .options import Decoder, DiffOptions
 from .records import Change, Weight, WeightChange
 
-# Of two lists, such as class labels, that differ in no more elements than this, each is told.
-_TOLD = 8
-_LONGEST = 80
+# Lists of so many elements are told in full.
+_FEW = 8
 
 
 def parameter_changes(parameter: str, old: Any, new: Any) -> Iterator[Change]:
-    """How a small constant differs; None stands for one that is not given."""
-    if old is not None and new is not None:
-        if _same_constant(old, new):
-            return
-        lists = [_elements(var) for var in (old, new)]
-        if lists[0] and lists[1] and len(lists[0]) == len(lists[1]):
-            different = [(at, *pair) for at, pair in enumerate(zip(*lists, strict=True)) if pair[0] != pair[1]]
-            if 0 < len(different) <= _TOLD:
-                yield from (Change("parameter", f"{parameter}[{at}]", one, other) for at, one, other in different)
-                return
-    words = [None if var is None else constant_words(var) for var in (old, new)]
-    if None not in words and type_words(old) != type_words(new):
+    """How a small constant differs, lists element by element; None stands for one that is not given."""
+    if old is None or new is None:
+        yield Change("parameter", parameter, *(None if var is None else constant_words(var) for var in (old, new)))
+        return
+    if _same_constant(old, new):
+        return
+    lists = [as_list(var.val) for var in (old, new)]
+    if lists[0] is not None and lists[1] is not None:
+        yield from list_changes("parameter", parameter, *([words_of(item) for item in each or ()] for each in lists))
+        return
+    words = [constant_words(var) for var in (old, new)]
+    if type_words(old) != type_words(new):
         words = [f"{type_words(var)} {word}" for var, word in zip((old, new), words, strict=True)]
     yield Change("parameter", parameter, *words)
+
+
+def list_changes(kind: str, subject: str, old: list[str], new: list[str]) -> Iterator[Change]:
+    """How two lists differ: element by element, or where they differ if one is longer."""
+    if len(old) == len(new):
+        pairs = enumerate(zip(old, new, strict=True))
+        yield from (Change(kind, f"{subject}[{at}]", *pair) for at, pair in pairs if pair[0] != pair[1])
+        return
+    begin = _common(old, new)
+    end = _common(old[begin:][::-1], new[begin:][::-1])
+    yield Change(kind, subject, *(_cut(side, begin, end) for side in (old, new)))
+
+
+def _common(old: list[str], new: list[str]) -> int:
+    """How many elements two lists have in common from the start."""
+    pairs = enumerate(zip(old, new, strict=False))
+    return next((at for at, (one, other) in pairs if one != other), min(len(old), len(new)))
+
+
+def _cut(words: list[str], begin: int, end: int) -> str:
+    """A list whose first and last elements are counted instead of told, unless they are few."""
+    if len(words) <= _FEW:
+        return f"[{', '.join(words)}]"
+    before = [f"... {begin} more"] if begin else []
+    after = [f"... {end} more"] if end else []
+    return f"[{', '.join([*before, *words[begin : len(words) - end], *after])}]"
 
 
 def _same_constant(old: Any, new: Any) -> bool:
     # Types are compared because numpy holds int4 and int8 in the same one.
     return type_words(old) == type_words(new) and same_value(old.val, new.val)
-
-
-def _elements(var: Any) -> list[str] | None:
-    return None if as_list(var.val) is None else [_words(item) for item in as_list(var.val) or ()]
 
 
 def constant_words(var: Any) -> str:
@@ -52,21 +73,13 @@ def constant_words(var: Any) -> str:
 
 
 def words_of(value: Any) -> str:
-    """A value in words, cut short if there are many."""
-    words = _words(value)
-    return words if len(words) <= _LONGEST else f"{words[: _LONGEST - 4]} ..."
-
-
-def _words(value: Any) -> str:
+    """A value in words."""
     if isinstance(value, str):
         return f'"{value}"'
-    if as_list(value) is not None:
-        return f"[{', '.join(map(_words, as_list(value) or ()))}]"
     if isinstance(value, bool | np.bool_):
         return "true" if value else "false"
-    if isinstance(value, np.ndarray) and value.ndim:
-        return f"[{', '.join(map(_words, value))}]"
-    return str(value)
+    elements = value if isinstance(value, np.ndarray) and value.ndim else as_list(value)
+    return str(value) if elements is None else f"[{', '.join(map(words_of, elements))}]"
 
 
 def weight_change(old: Any, new: Any, users: tuple[str, ...], options: DiffOptions) -> WeightChange | None:
@@ -108,9 +121,7 @@ def _encoding(operation: Any) -> str:
 def _different_parts(old: Any, new: Any, path: str = "") -> Iterator[str]:
     """The inputs of two `constexpr_*` ops that differ; of two `const` ops the value."""
     if old.op_type == new.op_type == "const":
-        if type_words(old.outputs[0]) != type_words(new.outputs[0]) or not same_value(
-            old.outputs[0].val, new.outputs[0].val
-        ):
+        if not _same_constant(old.outputs[0], new.outputs[0]):
             yield path or "val"
         return
     for parameter in sorted({*old.inputs, *new.inputs}):

@@ -7,7 +7,7 @@ from typing import Any
 
 import attrs
 
-from .constants import constant_words, parameter_changes
+from .constants import constant_words, list_changes, parameter_changes
 from .graph import SINGLE, Graph, Node
 from .kinds import is_constant, is_weight_pair
 from .records import Change
@@ -33,7 +33,8 @@ class Correspondence:
         for parameter in parameters:
             ours, theirs = _of(one, parameter), _of(other, parameter)
             if one.op is not None and len(ours) > 1 and len(theirs) > 1 and len(ours) != len(theirs):
-                yield Change(kind, parameter, *(self._list_words(side) for side in (ours, theirs)))
+                words = ([self._name(var) for var in side.values()] for side in (ours, theirs))
+                yield from list_changes(kind, parameter, *words)
                 continue
             for index in dict.fromkeys([*ours, *theirs]):
                 if one.op is not None or (index in ours and index in theirs):  # outputs come and go with the signature
@@ -57,11 +58,8 @@ class Correspondence:
         words = [None if var is None else self._name(var) for var in (old, new)]
         if words[0] != words[1]:
             return words
-        kinds = (graph.source(var)[0].op_type for graph, var in ((self.old, old), (self.new, new)))
-        return [f"{word} ({kind})" for word, kind in zip(words, kinds, strict=True)]
-
-    def _list_words(self, values: dict[int, Any]) -> str:
-        return f"[{', '.join(self._name(var) for var in values.values())}]"
+        sources = (self.old.source(old), self.new.source(new))  # constants have a type behind their names
+        return [f"{word} ({node.op_type})" for word, (node, _) in zip(words, sources, strict=True)]
 
     def _name(self, var: Any) -> str:
         """A value's name; of an old one that is called otherwise by now also the name that it has."""

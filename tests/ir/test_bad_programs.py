@@ -83,12 +83,12 @@ PROGRAM_EDITS: dict[str, tuple[Edit, type[milopt.MiloptError], str]] = {
     "use before definition": (
         lambda s: setattr(linear(s).inputs["x"].arguments[0], "name", "later"),
         ProgramError,
-        r"op 'linear': 'later' is used before it is defined",
+        r"op 'linear': 'later' is not defined",
     ),
     "output that nothing defines": (
         lambda s: block(s).outputs.__setitem__(0, "nothing"),
         ProgramError,
-        r"outputs: 'nothing' is used before it is defined",
+        r"outputs: 'nothing' is not defined",
     ),
     "missing input": (
         lambda s: linear(s).inputs.__delitem__("weight"),

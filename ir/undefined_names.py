@@ -1,0 +1,36 @@
+"""Why a name is not defined where it is used."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from .errors import ProgramError, did_you_mean
+from .proto_walking import walk_operations
+
+
+def undefined(name: str, visible: Iterable[str], block: Any, current: int | None) -> ProgramError:
+    """The error about a name that is not visible.
+
+    Args:
+        name: what is used.
+        visible: the names that could be.
+        block: the protobuf block of the whole function.
+        current: the number of the op that uses it, an op before those in its blocks; None for the function's end.
+    """
+    defined = _definition(name, block)
+    if defined is None:
+        return ProgramError(f"{name!r} is not defined", hint=did_you_mean(name, visible))
+    if current is not None and defined >= current:
+        return ProgramError(f"{name!r} is used before it is defined", hint="move its op up")
+    hint = "let the op that owns the block give it as an output"
+    return ProgramError(f"{name!r} is defined in a block that ends before this", hint=hint)
+
+
+def _definition(name: str, block: Any) -> int | None:
+    """The number of the op that defines a name, or in whose blocks it is an input; None if there is none."""
+    for number, operation in enumerate(walk_operations(block)):
+        inner = (value for nested in operation.blocks for value in nested.inputs)
+        if any(value.name == name for value in (*operation.outputs, *inner)):
+            return number
+    return None
