@@ -8,8 +8,12 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from .measuring import Usage, run_job
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 # The model's name, the package's place, the target and the builder's options; prints the parameters it has.
 _BUILD = """
@@ -59,6 +63,55 @@ print(json.dumps({"open_seconds": opened - started, "run_seconds": ended - opene
 """
 _IMPORT_RUNTIME = "import numpy, milopt, coremltools, onnxruntime"
 
+# The numbers of ops and the rounds: prints and parses a program of each size; prints the best times, as JSON.
+_TEXT = """
+import json, sys, time
+from benchmarks.programs import layered_program
+from milopt.ir.text.parser import parse_proto
+from milopt.ir.text.printer import print_program
+from milopt.ir.text.reading import parse_program
+from milopt.ir.walking import walk
+*sizes, rounds = map(int, sys.argv[1:])
+def best(job):
+    times = []
+    for _ in range(rounds):
+        started = time.perf_counter()
+        result = job()
+        times.append(time.perf_counter() - started)
+    return min(times), result
+records = []
+for size in sizes:
+    program = layered_program(size)
+    printing, text = best(lambda: print_program(program, weights="inline"))
+    protobuf, _ = best(lambda: parse_proto(text))
+    parsing, parsed = best(lambda: parse_program(text))
+    ops = sum(1 for _ in walk(parsed))
+    assert ops >= size
+    records.append({"ops": ops, "characters": len(text), "print_seconds": printing, "parse_seconds": parsing,
+                    "protobuf_seconds": protobuf})
+print(json.dumps(records))
+"""
+
+# Megabytes of weights: writes a weight file of that size and a text that refers to it.
+_WRITE_REFERENCES = """
+import sys
+import numpy as np
+from pathlib import Path
+from milopt.ir.dtypes import dtype_named
+from milopt.ir.weight_files import WeightFileWriter
+rows = int(sys.argv[1]) * 10**6 // 2 // 1024
+with WeightFileWriter(Path("weight.bin")) as writer:
+    offset = writer.write(np.zeros((rows, 1024), np.float16), dtype_named("fp16"))
+kind = f"tensor<fp16, [{rows}, 1024]>"
+place = f'BLOBFILE(path = string("@model_path/weight.bin"), offset = uint64({offset}))'
+Path("references.mil").write_text(
+    f"program(1.3)\\n{{ func main<ios17>(tensor<fp16, [1, 1024]> x) {{\\n"
+    f"{kind} w = const()[val = {kind}({place})];\\n"
+    f"tensor<fp16, [1, {rows}]> y = linear(x = x, weight = w);\\n}} -> (y); }}\\n"
+)
+"""
+_PARSE_REFERENCES = "import milopt; milopt.load('references.mil').program"
+
 
 def build(name: str, package: Path, target: str, **options: int) -> int:
     """Writes a model of `architectures.BUILDERS` and returns its number of parameters."""
@@ -93,3 +146,19 @@ def import_runtime(folder: Path) -> Usage:
 def result_of(tool: str, source: Path) -> Path:
     """Where `quantize` saves."""
     return source.with_name(f"{source.stem}-{tool}.mlpackage")
+
+
+def text_times(sizes: Sequence[int], rounds: int) -> list[dict[str, float]]:
+    """The best times of printing and parsing programs of these sizes."""
+    arguments = [*map(str, sizes), str(rounds)]
+    checkout = Path(__file__).resolve().parent.parent
+    found: list[dict[str, float]] = json.loads(
+        run_job("text", _TEXT, *arguments, folder=checkout).stdout.splitlines()[-1]
+    )
+    return found
+
+
+def parse_references(megabytes: int, folder: Path) -> Usage:
+    """A process that parses a text whose weights lie in a file of this size."""
+    run_job("writing weights", _WRITE_REFERENCES, str(megabytes), folder=folder)
+    return run_job("parsing", _PARSE_REFERENCES, folder=folder)

@@ -10,6 +10,7 @@ In this order, each step on what the steps before left:
    then by type, then not at all. An op whose weights no other op has is the one that has them too.
 5. Neighbours: from ops that are matched to those that their inputs come from and their outputs go to; where these are
    not alike, to the ones behind them, so that what stands between two inserted ops is found.
+6. What is computed in the same way from the same values, in order: of equal branches some may have come or gone.
 
 Everything is a look-up by fingerprint, so that the time grows with the number of ops and of their inputs; the result is
 the same from both sides.
@@ -58,13 +59,13 @@ class _Matcher:
         self._pair(self._left.graph.root, self._right.graph.root)
         if by_name:
             self._match_names()
-        for detail in Detail:
+        self._match_surroundings(Detail.VALUES)
+        self._match_groups(_content, alone=True)
+        for detail in (Detail.TYPES, Detail.KINDS):
             self._match_surroundings(detail)
-            if detail == Detail.VALUES:
-                self._match_groups(_content, alone=True)
-            self._spread(detail, _NEXT)
-        self._spread(Detail.KINDS, _NEXT, alone=False)
-        self._spread(Detail.KINDS, _NEAR, alone=False)
+        for reach in (_NEXT, _NEAR):
+            self._spread(reach, alone=True)
+            self._spread(reach, alone=False)
         for detail in Detail:
             self._match_groups(_before(detail), alone=False)
         return self._pairs
@@ -74,7 +75,7 @@ class _Matcher:
         for surroundings in (_before(exact), _after(exact)):
             self._match_groups(_both(_name, surroundings), alone=True)
         contested = self._left.grouped(_name).keys() & self._right.grouped(_name).keys()
-        0 and self._match_surroundings(exact, lambda node: (node.op_type, node.name) in contested)
+        self._match_surroundings(exact, lambda node: (node.op_type, node.name) in contested)
         self._match_groups(_name, alone=False)
 
     def _match_surroundings(self, detail: Detail, among: Callable[[Node], bool] | None = None) -> None:
@@ -96,37 +97,36 @@ class _Matcher:
         self._pairs[one] = other
         del self._left.free[one], self._right.free[other]
 
-    def _spread(self, detail: Detail, reach: tuple[tuple[int, int], ...], *, alone: bool = True) -> None:
+    def _spread(self, reach: tuple[tuple[int, int], ...], *, alone: bool) -> None:
         """Goes from pair to pair along inputs and outputs; the nearest and most alike neighbours are taken first."""
         waiting = deque(self._pairs.items())
         while waiting and self._left.free and self._right.free:
             one, other = waiting.popleft()
             for skipped in reach:
-                for level in Detail:
-                    if level <= detail:
-                        waiting += self._match_sources(one, other, level, skipped)
-                        waiting += self._match_users(one, other, level, skipped, alone=alone)
+                for detail in Detail:
+                    waiting += self._match_sources(one, other, detail, skipped)
+                    waiting += self._match_users(one, other, detail, skipped, alone=alone)
 
-    def _match_sources(self, one: Node, other: Node, level: Detail, skipped: tuple[int, int]) -> Iterator[Pair]:
+    def _match_sources(self, one: Node, other: Node, detail: Detail, skipped: tuple[int, int]) -> Iterator[Pair]:
         for port, var in one.uses.items():
             mine = self._left.behind(var, skipped[0])
             theirs = self._right.behind(other.uses.get(port), skipped[1])
             if mine and theirs and mine[1] == theirs[1]:
-                yield from self._match_alike([mine[0]], [theirs[0]], level, alone=True)
+                yield from self._match_alike([mine[0]], [theirs[0]], detail, alone=True)
 
     def _match_users(
-        self, one: Node, other: Node, level: Detail, skipped: tuple[int, int], *, alone: bool
+        self, one: Node, other: Node, detail: Detail, skipped: tuple[int, int], *, alone: bool
     ) -> Iterator[Pair]:
         for port, var in one.defines.items():
             mine = self._left.ahead(var, skipped[0])
             theirs = self._right.ahead(other.defines.get(port), skipped[1]) if mine else {}
             for parameter in mine:
-                yield from self._match_alike(mine[parameter], theirs.get(parameter, []), level, alone=alone)
+                yield from self._match_alike(mine[parameter], theirs.get(parameter, []), detail, alone=alone)
 
-    def _match_alike(self, ours: list[Node], theirs: list[Node], level: Detail, *, alone: bool) -> Iterator[Pair]:
+    def _match_alike(self, ours: list[Node], theirs: list[Node], detail: Detail, *, alone: bool) -> Iterator[Pair]:
         """Pairs those of equal fingerprints, if there is one on each side, or as many."""
-        groups = self._right.alike(theirs, level)
-        for value, mine in self._left.alike(ours, level).items():
+        groups = self._right.alike(theirs, detail)
+        for value, mine in self._left.alike(ours, detail).items():
             others = groups.get(value, [])
             if len(mine) == len(others) == 1 or (not alone and len(mine) == len(others)):
                 for pair in zip(mine, others, strict=True):

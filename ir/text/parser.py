@@ -38,6 +38,7 @@ _OPSETS = {opset.text_name: opset for opset in OPSETS}
 Dialect = Literal["1.0", "1.3"]
 _DIALECTS: tuple[Dialect, ...] = ("1.0", "1.3")
 _ASSIGNED = re.compile(r"\s*=")
+_DEFINED = re.compile(r"<|\s+[^\W\d]")  # what comes behind a type and behind no op
 
 
 @attrs.frozen
@@ -244,7 +245,7 @@ class _Parser:
         word = cursor.peek_word()
         if not word and not cursor.next_is('"'):
             cursor.fail(f"expected an op or '}}', found {cursor.found()}")
-        if cursor.text.startswith("<", cursor.position + len(word)):
+        if word and _DEFINED.match(cursor.text, cursor.position + len(word)):
             self._types.parse()  # no type begins like this: it says so
         if word and _ASSIGNED.match(cursor.text, cursor.position + len(word)):
             cursor.fail("a value needs its type in front", length=len(word), hint=f"tensor<fp16, [1, 2]> {word} = ...")

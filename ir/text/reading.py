@@ -50,10 +50,11 @@ def program_of(parsed: Parsed, weights: WeightStore, function_order: Iterable[st
 
 
 def diagnostics_of(parsed: Parsed, faults: Iterable[Fault]) -> list[Diagnostic]:
-    """A diagnostic with its place for each fault of a text's program."""
+    """A diagnostic with its place for each fault of a text's program, in the order of the text."""
+    placed = [(location_of(parsed, fault), fault) for fault in faults]
+    placed.sort(key=lambda each: (each[0].line, each[0].column))
     return [
-        Diagnostic(fault.subject, message_of(fault), fault.error.hint, location=location_of(parsed, fault))
-        for fault in faults
+        Diagnostic(fault.subject, message_of(fault), fault.error.hint, location=location) for location, fault in placed
     ]
 
 

@@ -70,9 +70,9 @@ class ValueParser:
     def _scalar(self, key: str, dtype: str) -> Any:
         """Takes `key = dtype(literal)`, of either dialect, and gives the value."""
         cursor = self._cursor
-        start = cursor.position
-        if cursor.word(repr(key)) != key:
-            cursor.fail(f"expected {key!r}", at=start, length=len(key))
+        if cursor.peek_word() != key:
+            cursor.fail(f"expected {key!r}, found {cursor.found()}", length=max(1, len(cursor.peek_word())))
+        cursor.word("")
         cursor.expect("=", f"after {key!r}")
         start, given = cursor.position, self._types.parse()
         if given.tensorType.dataType != dtype_named(dtype).proto or given.tensorType.dimensions:
@@ -114,9 +114,8 @@ class ValueParser:
             self._item(items, kind.type)
         known = kind.length.WhichOneof("dimension") == "constant"
         if known and kind.length.constant.size != len(items):
-            self._cursor.fail(
-                f"the list has {len(items)} elements, its type says {kind.length.constant.size}", at=start
-            )
+            said = kind.length.constant.size
+            self._cursor.fail(f"the list has {_plural(len(items))}, its type says {said}", at=start)
 
     def _tuple(self, value: Any, kind: Any) -> None:
         self._cursor.expect("(", "at the beginning of a tuple")

@@ -6,7 +6,8 @@ their predictions are made and compared, on any machine:
     PYTHONPATH=tests/conformance python -m pytest -p milopt_conformance -p no:cacheprovider \\
         --pyargs coremltools.converters.mil.mil.ops.tests
 
-`--sample 1000` takes about so many of the ten thousand, the same ones each time and some of every test function.
+`--sample 1000` takes about so many of the ten thousand, the same ones each time and some of every test function;
+`--text` also prints and parses every program, see `milopt_text.py`.
 Tests that are known to fail stand in docs/conformance.md, each with its reason; one that fails and does not stand
 there fails the run, and so does one that stands there and passes.
 """
@@ -30,6 +31,7 @@ TABLE = Path(__file__).parents[2] / "docs" / "conformance.md"
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--sample", type=int, help="take about so many tests, some of every test function")
+    parser.addoption("--text", action="store_true", help="also print and parse every program")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -46,6 +48,12 @@ def pytest_configure(config: pytest.Config) -> None:
 
     testing_utils._IS_MACOS = True
     config.pluginmanager.register(Conformance(), "milopt-conformance")
+    if config.getoption("--text"):
+        from milopt_text import TextRoundTrips
+
+        trips = TextRoundTrips()
+        trips.install(config)
+        config.pluginmanager.register(trips, "milopt-text")
 
 
 def known_failures() -> dict[str, str]:
@@ -78,6 +86,7 @@ class Conformance:
     def __init__(self) -> None:
         self._asked = False
         self._ended: Counter[tuple[bool, str]] = Counter()
+        self._texts = 0
         self._reasons = set(known_failures().values())
 
     def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -119,6 +128,8 @@ class Conformance:
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Counts a test that has ended; what coremltools itself expects to fail, with Core ML, says nothing."""
+        if report.when == "teardown":
+            self._texts += sum(count for name, count in report.user_properties if name == "texts")
         if report.when == "call":
             expected = getattr(report, "wasxfail", None)
             outcome = report.outcome if expected is None else "documented" if expected in self._reasons else "theirs"
@@ -136,3 +147,5 @@ class Conformance:
             f"{asked.get('documented', 0)} fail as documented, {asked.get('failed', 0)} fail; "
             f"{theirs} more are marked by coremltools to fail; {others} tests asked for none"
         )
+        if terminalreporter.config.getoption("--text"):
+            terminalreporter.write_line(f"text: {self._texts} programs were printed in both dialects and parsed")

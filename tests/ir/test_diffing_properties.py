@@ -34,6 +34,7 @@ STEPS = st.lists(
 )
 OPTIONS = st.builds(DiffOptions, names=st.booleans(), weights=st.booleans())
 Step = tuple[str, int, int, int, int]
+TURNED = ("relu", "tanh")
 
 
 def built(steps: list[Step]) -> Any:
@@ -110,6 +111,14 @@ def test_difference_is_the_same_from_both_sides(one: list[Step], other: list[Ste
     assert len(there) == len(back)
     for diff, mirrored in zip(there, back, strict=True):
         assert said(diff) == said(mirrored, turned=True)
+
+
+def test_exchanged_ops_are_the_same_from_both_sides() -> None:
+    """Either op could be the one that stayed; which one may not depend on the direction."""
+    one, other = (built([(kind, 0, 0, 1, at) for at, kind in enumerate(kinds)]) for kinds in (TURNED, TURNED[::-1]))
+    there, back = (diff_programs(*pair, DiffOptions(names=False)).functions[0] for pair in ((one, other), (other, one)))
+    assert (len(there.added), len(there.removed)) == (1, 1)
+    assert said(there) == said(back, turned=True)
 
 
 @given(steps=STEPS, at=st.integers(0, 11), options=OPTIONS)

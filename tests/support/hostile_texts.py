@@ -13,13 +13,14 @@ from .source_tree import ROOT
 EVERYTHING = r"""// A comment in front.
 program(1.3)
 [buildInfo = dict<string, string>({{"a", "b"}, {"\"", "\\\n\u00e9"}}), empty = dict<string, string>({}),
- shapes = tuple<tuple<string, dict<string, tensor<int32, [?]>>>, tuple<string, dict<string, list<tensor<int32, [2]>, ?>>>>(
+ shapes = tuple<tuple<string, dict<string, tensor<int32, [?]>>>,
+                tuple<string, dict<string, list<tensor<int32, [2]>, ?>>>>(
    (("DefaultShapes", {{"x", [1, 2]}}), ("RangeDims", {{"x", [[1, 1], [1, 9]]}})))]
 {
     func main<ios18>(tensor<fp16, [1, ?, ...]> x, state<tensor<fp16, [2, 3]>> "a state", int32 flag) [a = bool(true)] {
             tensor<fp16, [2, 3]> state = read_state(input = "a state")[name = string("read")];
             tensor<fp16, []> scalar = const()[name = tensor<string, []>("s"), val = tensor<fp16, []>(-0x1.8p-3)];
-            tensor<int4, [2, 3]> w = const()[val = tensor<int4, [2, 3]>([[-8, 7, 0], /* */ // a comment in a row
+            tensor<int4, [2, 3]> w = const()[val = tensor<int4, [2, 3]>([[-8, 7, 0], // a comment in a row
               [1, 2, 3]])];
             tensor<fp16, [64, 2]> stored = const()[name = string("stored"), val = tensor<fp16, [64, 2]>(
               BLOBFILE(path = string("@model_path/weights/weight.bin"), offset = uint64(64)))];
@@ -42,15 +43,15 @@ program(1.3)
     func "an other"<ios15>() {
         } -> ();
 }
-""".replace("/* */ ", "")
+"""
 
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[\w.+-]+|\s+|.', re.DOTALL)
 _JUNK = (
-    "(", ")", "[", "]", "{", "}", "<", ">", ",", ";", "=", "->", "?", "...", '"', "\\", "//", "/*", ".", "-", "+", "'",
-    "0", "-1", "7", "999", "99999999999", "9223372036854775807", "18446744073709551616", "-0x1p-149", "0x", "1e", "1e999",
-    "nan", "-inf", "tensor<fp32, [2]>", "tensor<", "list<", "dict<", "tuple<", "state<", "string", "int4", "uint64",
-    "BLOBFILE", "ELIDED", "program", "func", "main", "ios18", "const", "cond", "name", "val", "true", "\n", "\r", "\t",
-    "\0", "\x1c", "\x85", "\xa0", "\u2028", "\u202e", "\ufeff", "é", "e\u0301", "\u0661", "\U0001f600", "\x7f", "\\u12", "\\x",
+    *"()[]{}<>,;=?\"\\.-+'", "->", "...", "//", "/*", "0", "-1", "7", "999", "99999999999", "9223372036854775807",
+    "18446744073709551616", "-0x1p-149", "0x", "1e", "1e999", "nan", "-inf", "tensor<fp32, [2]>", "tensor<", "list<",
+    "dict<", "tuple<", "state<", "string", "int4", "uint64", "BLOBFILE", "ELIDED", "program", "func", "main", "ios18",
+    "const", "cond", "name", "val", "true", "\n", "\r", "\t", "\0", "\x1c", "\x85", "\xa0", "\u2028", "\u202e",
+    "\ufeff", "é", "e\u0301", "\u0661", "\U0001f600", "\x7f", "\\u12", "\\x",
 )  # fmt: skip
 
 
@@ -139,12 +140,19 @@ def body(operations: str) -> str:
     return f"program(1.3)\n{{\nfunc main<ios18>() {{\n{operations}}} -> ();\n}}\n"
 
 
-def _row(element: str, size: int, dtype: str, separator: str = ", ") -> str:
+def nested(depth: int, opening: str, innermost: str, closing: str) -> str:
+    """Something inside `depth` pairs of brackets."""
+    return opening * depth + innermost + closing * depth
+
+
+def row(element: str, size: int, dtype: str, separator: str = ", ") -> str:
+    """A program that is one tensor of equal elements."""
     count = size // len(element + separator)
     return attribute(f"tensor<{dtype}, [{count}]>([{separator.join([element] * count)}])")
 
 
-def _numbered(form: str, size: int, separator: str = "") -> str:
+def numbered(form: str, size: int, separator: str = "") -> str:
+    """A form filled with one number after the other."""
     count = size // len(form.format(10_000) + separator)
     return separator.join(form.format(10_000 + index) for index in range(count))
 
@@ -198,26 +206,54 @@ HOSTILE: dict[str, Callable[[int], str]] = {
     "huge dimension": lambda _: attribute("tensor<fp32, [99999999999]>([0x1p+0])"),
     "huge dimensions": lambda size: attribute(f"tensor<int4, [{'99999999999, ' * (size // 13)}0]>([])"),
     "huge list": lambda _: attribute("list<string, 9223372036854775807>([])"),
-    "many types": lambda size: body(_numbered("tensor<fp32, [{}]> x = c();\n", size)),
-    "many attributes": lambda size: f"program(1.3)[{_numbered('a{} = int32(1)', size, ', ')}]{{}}",
-    "an attribute twice": lambda size: f"program(1.3)[{_numbered('a{} = int32(1)', size, ', ')}, a10000 = int32(1)]{{}}",
-    "many functions": lambda size: "program(1.3){" + _numbered("func f{}<ios15>() {{}} -> ();\n", size) + "}",
-    "many ops": lambda size: body(_numbered("fp16 x{} = c(x = y);\n", size)),
+    "many types": lambda size: body(numbered("tensor<fp32, [{}]> x = c();\n", size)),
+    "many attributes": lambda size: f"program(1.3)[{numbered('a{} = int32(1)', size, ', ')}]{{}}",
+    "an attribute twice": lambda size: f"program(1.3)[{'a = int32(1), ' * (size // 14)}]{{}}",
+    "many functions": lambda size: "program(1.3){" + numbered("func f{}<ios15>() {{}} -> ();\n", size) + "}",
+    "many ops": lambda size: body(numbered("fp16 x{} = c(x = y);\n", size)),
     "many empty ops": lambda size: body("c();" * (size // 4)),
-    "many results": lambda size: body(_numbered("fp16 x{}", size, ", ") + " = c();\n"),
-    "many arguments": lambda size: body(f"c({_numbered('x{} = y', size, ', ')});\n"),
-    "many operands": lambda size: body(f"c(x = ({_numbered('y{}', size, ', ')}));\n"),
-    "many outputs": lambda size: body("")[:-5] + f"{_numbered('y{}', size, ', ')});\n}}\n",
-    "many entries": lambda size: attribute("dict<string, int32>({" + _numbered('{{"{}", 1}}', size, ", ") + "})"),
+    "many results": lambda size: body(numbered("fp16 x{}", size, ", ") + " = c();\n"),
+    "many arguments": lambda size: body(f"c({numbered('x{} = y', size, ', ')});\n"),
+    "many operands": lambda size: body(f"c(x = ({numbered('y{}', size, ', ')}));\n"),
+    "many outputs": lambda size: body("")[:-5] + f"{numbered('y{}', size, ', ')});\n}}\n",
+    "many entries": lambda size: attribute("dict<string, int32>({" + numbered('{{"{}", 1}}', size, ", ") + "})"),
     "many lists": lambda size: attribute(f"list<list<int32, 1>, ?>([{', '.join(['[1]'] * (size // 5))}])"),
-    "many strings": lambda size: _row('"a"', size, "string"),
-    "many floats": lambda size: _row("-0x1.4ad556p-3", size, "fp32"),
-    "many halves": lambda size: _row("0x1p+0", size, "fp16"),
-    "many bytes": lambda size: _row("-1", size, "int8"),
-    "many bits": lambda size: _row("1", size, "uint1", ","),
-    "many truth values": lambda size: _row("true", size, "bool"),
-    "elements on lines": lambda size: _row("1", size, "int32", ", // one\n"),
-    "a bad element": lambda size: _row("1", size, "int32").replace("1])", "x])"),
-    "no commas": lambda size: _row("1", size, "int32", " "),
+    "one type, many empty lists": lambda size: attribute(
+        f"list<list<tuple<{', '.join(['int32'] * (size // 14))}>, 0>, ?>([{', '.join(['[]'] * (size // 8))}])"
+    ),
+    "one shape, many empty tensors": lambda size: attribute(
+        f"list<tensor<int32, [0{', 1' * (size // 6)}]>, ?>([{', '.join(['[]'] * (size // 8))}])"
+    ),
+    "many strings": lambda size: row('"a"', size, "string"),
+    "many floats": lambda size: row("-0x1.4ad556p-3", size, "fp32"),
+    "many halves": lambda size: row("0x1p+0", size, "fp16"),
+    "many bytes": lambda size: row("-1", size, "int8"),
+    "many bits": lambda size: row("1", size, "uint1", ","),
+    "many truth values": lambda size: row("true", size, "bool"),
+    "elements on lines": lambda size: row("1", size, "int32", ", // one\n"),
+    "a bad element": lambda size: row("1", size, "int32").replace("1])", "x])"),
+    "no commas": lambda size: row("1", size, "int32", " "),
     "spaces between": lambda size: attribute(f"tensor<int32, [2]>([1{' ' * size}, 2])"),
 }  # fmt: skip
+
+# Nesting as deep as is asked for, all of it well formed.
+NESTED: dict[str, Callable[[int], str]] = {
+    "lists": lambda depth: attribute(f"{nested(depth, 'list<', 'int32', ', 1>')}({nested(depth, '[', '1', ']')})"),
+    "tuples": lambda depth: attribute(f"{nested(depth, 'tuple<', 'int32', '>')}({nested(depth, '(', '1', ')')})"),
+    "dictionaries": lambda depth: attribute(
+        f"{nested(depth, 'dict<int8, ', 'int32', '>')}({nested(depth, '{{7, ', '1', '}}')})"
+    ),
+    "axes": lambda depth: attribute(f"tensor<int32, [{', '.join(['1'] * depth)}]>({nested(depth, '[', '1', ']')})"),
+    "blocks": lambda depth: body(nested(depth, "c() { ", "", "} -> ();")),
+    "states": lambda depth: body(f"{nested(depth, 'state<', 'int32', '>')} x = c();"),
+}
+
+# Programs that parse but hardly are valid: each fault has a place to be found.
+FAULTY: dict[str, Callable[[int], str]] = {
+    "many outputs": HOSTILE["many outputs"],
+    "many ops": HOSTILE["many ops"],
+    "many empty ops": HOSTILE["many empty ops"],
+    "many functions": HOSTILE["many functions"],
+    "many inputs": lambda size: body(f"fp16 x = relu({numbered('x{} = y', size, ', ')});\n"),
+    "one name for all": lambda size: body('fp32 x = relu(x = x)[name = string("x")];\n' * (size // 42)),
+}

@@ -11,6 +11,7 @@ from milopt.ir.text.printer import print_proto
 from milopt.ir.text.reading import parse_program
 
 LONGEST_MESSAGE = 1000
+BYTES_PER_CHARACTER = 60  # of what is parsed: far more than any construct takes
 # PyMIL computes what follows from constants; a number like this may ask for more memory than there is.
 _LARGE_NUMBER = re.compile(r"[0-9]{4}")
 
@@ -22,6 +23,7 @@ def check_parsing(text: str) -> Any:
     except TextError as error:
         check_error(error, text)
         return None
+    assert parsed.program.ByteSize() <= BYTES_PER_CHARACTER * len(text), parsed.program.ByteSize()
     check_comes_back(parsed.program)
     return parsed
 
