@@ -33,7 +33,7 @@ class Correspondence:
         for parameter in parameters:
             ours, theirs = _of(one, parameter), _of(other, parameter)
             if one.op is not None and len(ours) > 1 and len(theirs) > 1 and len(ours) != len(theirs):
-                words = ([self._name(var) for var in side.values()] for side in (ours, theirs))
+                words = ([self._name_now(var) for var in side.values()] for side in (ours, theirs))
                 yield from list_changes(kind, parameter, *words)
                 continue
             for index in dict.fromkeys([*ours, *theirs]):
@@ -63,14 +63,16 @@ class Correspondence:
 
     def _name(self, var: Any) -> str:
         """A value's name; of an old one that is called otherwise by now also the name that it has."""
+        name, now = (constant_words(var) if is_constant(var) else str(var.name)), self._name_now(var)
+        return name if now == name else f"{name} (now {now})"
+
+    def _name_now(self, var: Any) -> str:
+        """The name that a value has in the new function; its own if it is not in there."""
         if is_constant(var):
             return constant_words(var)
-        if not self.old.defines(var):
-            return str(var.name)
-        node, port = self.old.source(var)
+        node, port = self.old.source(var) if self.old.defines(var) else self.new.source(var)
         partner = self.pairs.get(node)
-        now = partner.defines.get(port) if partner else None
-        return str(var.name) if now is None or now.name == var.name else f"{var.name} (now {now.name})"
+        return str((partner.defines.get(port, var) if partner else var).name)
 
 
 def _of(node: Node, parameter: str) -> dict[int, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from math import inf
 from typing import Any
 
 import numpy as np
@@ -63,17 +64,19 @@ def _each(words: list[str], convert: Callable[[str], Any], what: str) -> list[An
 def _float(word: str) -> float:
     if not _FLOAT.fullmatch(word):
         raise ValueError(word)
-    return float.fromhex(word) if "x" in word or "X" in word else float(word)
+    try:
+        return float.fromhex(word) if "x" in word or "X" in word else float(word)
+    except OverflowError:  # beyond the range of every type, which decimals become infinite by
+        return -inf if word.startswith("-") else inf
 
 
 def _floats(words: list[str], dtype: DType) -> np.ndarray:
     exact = np.array(_each(words, _float, f"a number of type {dtype}"), np.float64)
     with np.errstate(over="ignore"):
         result = exact.astype(dtype.numpy)
-    lost = np.isinf(result) & np.isfinite(exact)
-    if lost.any():
-        index = int(lost.argmax())
-        raise ElementError(index, f"{words[index]} is beyond the range of {dtype}")
+    lost = next((int(index) for index in np.flatnonzero(np.isinf(result)) if not words[index].endswith("inf")), None)
+    if lost is not None:
+        raise ElementError(lost, f"{words[lost][:40]} is beyond the range of {dtype}")
     return result
 
 

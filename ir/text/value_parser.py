@@ -32,6 +32,7 @@ class ValueParser:
     def __init__(self, cursor: Cursor, types: TypeParser) -> None:
         self._cursor = cursor
         self._types = types
+        self._open_sizes: set[int] = set()  # of the rows of a tensor where its shape says `?`
 
     def parse(self) -> Any:
         """Takes a typed value and gives its protobuf `Value`."""
@@ -151,8 +152,9 @@ class ValueParser:
             fill_tensor(value.immediateValue.tensor, self._single(dtype), dtype)
             return
         pieces: list[Any] = []
+        self._open_sizes = set()
         self._rows(shape, dtype, pieces)
-        _check_unknown(self._cursor, shape, pieces, start)
+        self._check_open_sizes(shape, start)
         values = [word for piece in pieces for word in piece] if dtype.name == "string" else _joined(pieces, dtype)
         fill_tensor(value.immediateValue.tensor, values, dtype)
 
@@ -183,8 +185,20 @@ class ValueParser:
             return
         cursor.expect("[", f"for a dimension of {'any size' if size is None else size}")
         count = self._row(dtype, pieces) if len(shape) == 1 else self._columns(shape[1:], dtype, pieces)
-        if size is not None and count != size:
+        if size is None:
+            self._open_sizes.add(count)
+        elif count != size:
             cursor.fail(f"{_plural(count)} where the shape says {size}", at=start, length=cursor.position - start)
+
+    def _check_open_sizes(self, shape: list[int | None], start: int) -> None:
+        """An unknown size follows from the rows, which must have one; several would not."""
+        unknown = shape.count(None)
+        if unknown > 1 or (unknown and 0 in shape):
+            hint = "state all sizes in its type"
+            self._cursor.fail(f"a value of the shape {_words(shape)} is ambiguous", at=start, hint=hint)
+        if len(self._open_sizes) > 1:
+            sizes = ", ".join(map(str, sorted(self._open_sizes)[:3]))
+            self._cursor.fail(f"rows of {sizes} elements where the shape says '?'", at=start)
 
     def _columns(self, shape: list[int | None], dtype: DType, pieces: list[Any]) -> int:
         count = 0
@@ -241,16 +255,6 @@ class ValueParser:
 
 def _joined(pieces: list[Any], dtype: DType) -> np.ndarray:
     return np.concatenate(pieces) if pieces else np.zeros(0, dtype.numpy)
-
-
-def _check_unknown(cursor: Cursor, shape: list[int | None], pieces: list[Any], start: int) -> None:
-    """An unknown size follows from the number of elements; several would not."""
-    unknown = sum(size is None for size in shape)
-    if unknown == 0 or len(shape) == 1:
-        return
-    count, known = sum(map(len, pieces)), prod(size for size in shape if size is not None)
-    if unknown > 1 or (known == 0 or count % known):
-        cursor.fail(f"a value of the shape {_words(shape)} is ambiguous", at=start, hint="state all sizes in its type")
 
 
 def _words(shape: list[int | None]) -> str:
