@@ -34,14 +34,13 @@ def declared_value(value: Any) -> Any:
     return Var(value.name, kind, None, op=None, op_output_idx=None)
 
 
-def check_declared_type(declared: Any, var: Any) -> None:
-    """Raises `ProgramError` unless a value has the type that the protobuf declares for it."""
+def type_fault(declared: Any, var: Any) -> ProgramError | None:
+    """The fault of a value that has not the type which the protobuf declares for it; None if it has."""
     expected = value_type_from_proto(declared.type)
     if _fits(var.sym_type, expected):
-        return
-    raise ProgramError(
-        f"output {declared.name!r} is declared as {type_words(expected)} but inferred as {type_words(var.sym_type)}"
-    )
+        return None
+    words = f"is declared as {type_words(expected)} but inferred as {type_words(var.sym_type)}"
+    return ProgramError(f"output {declared.name!r} {words}")
 
 
 def _fits(kind: Any, expected: Any) -> bool:

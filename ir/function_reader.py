@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 from types import SimpleNamespace
 from typing import Any
 
-from .declared_types import check_declared_type, declared_value, placeholder
+from .declared_types import declared_value, placeholder, type_fault
 from .errors import MiloptError, ProgramError, did_you_mean, located
 from .faults import Fault, FaultReport, Part
 from .input_faults import input_faults
@@ -28,6 +28,7 @@ from .pymil import (
     unique_names,
 )
 from .undefined_names import undefined
+from .walking import input_values
 from .weight_store import WeightStore
 
 # An op's attributes other than its name; PyMIL has no place for them, so that they ride on the op.
@@ -135,13 +136,17 @@ class FunctionReader:
                 self._define(declared, result.outputs[index], name, scope)
 
     def _define(self, declared: Any, var: Any, name: str, scope: _Scope) -> None:
-        faults = self._faults
-        with self._attempt(f"op {name!r}", Part("output", declared.name)):
-            check_declared_type(declared, var)
-        if self._faults > faults:
+        fault = type_fault(declared, var)
+        if fault is not None:
+            if not self._takes_doubtful(var.op):
+                with self._attempt(f"op {name!r}", Part("output", declared.name)):
+                    raise fault
             self._doubtful[id(var)] = var
         var.name = declared.name
         scope[declared.name] = var
+
+    def _takes_doubtful(self, operation: Any) -> bool:
+        return any(id(var) in self._doubtful for _, var in input_values(operation))
 
     def _stand_in(self, declared: Any, scope: _Scope, *, trusted: bool = False) -> None:
         """Defines what could not be read; the types of activations are believed where that is worth a try."""

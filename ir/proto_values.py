@@ -7,11 +7,18 @@ from typing import Any
 
 import numpy as np
 
-from .dtypes import DType, dtype_of_proto, unpack_bits
+from .dtypes import DType, dtype_of_proto, pack_bits, unpack_bits
 from .errors import ProgramError
-from .pymil import Value, builtin_type, mil_list, types
+from .pymil import Value, builtin_type, mil_list, proto, types
 from .weight_store import WeightStore, reference_from_proto
 
+_MIL = proto.MIL_pb2
+# Which field of the protobuf's `TensorValue` holds a type, as coremltools writes it (`backend/mil/helper.py` of 9.0);
+# what is not listed goes to `bytes`.
+_FIELDS = {
+    "bool": "bools", "string": "strings", "fp32": "floats", "fp64": "doubles", "int16": "ints", "uint16": "ints",
+    "int32": "ints", "int64": "longInts", "uint64": "longInts",
+}  # fmt: skip
 # PyMIL narrows these on the way in; milopt refuses rather than change a program.
 _NARROWED = frozenset({"int64", "uint64", "fp64"})
 
@@ -87,3 +94,32 @@ def _decode_immediate(tensor: Any, dtype: DType, shape: tuple[int, ...]) -> np.n
     if array.size != prod(shape):
         raise ProgramError(f"a constant of shape {list(shape)} has {array.size} elements")
     return array.reshape(shape)
+
+
+def fill_tensor(tensor: Any, values: np.ndarray | list[str], dtype: DType) -> None:
+    """Puts elements into a protobuf `TensorValue`, in the field that coremltools uses for their type.
+
+    Args:
+        tensor: the empty message.
+        values: shape (n,), or strings.
+        dtype: their type.
+    """
+    field = _FIELDS.get(dtype.name, "bytes")
+    place = getattr(tensor, field)
+    place.SetInParent()
+    if field == "bytes":
+        place.values = (pack_bits(np.asarray(values), dtype) if dtype.is_sub_byte else np.asarray(values)).tobytes()
+    elif isinstance(values, list):
+        place.values.extend(values)
+    else:
+        place.values.extend((values.view(np.int64) if dtype.name == "uint64" else values).tolist())
+
+
+def immediate_tensor(array: np.ndarray, dtype: DType) -> Any:
+    """The protobuf `Value` of a tensor whose elements stand in the program; strings are Python's."""
+    sizes = [_MIL.Dimension(constant=_MIL.Dimension.ConstantDimension(size=size)) for size in array.shape]
+    tensor = _MIL.TensorType(dataType=dtype.proto, rank=array.ndim, dimensions=sizes)
+    result = _MIL.Value(type=_MIL.ValueType(tensorType=tensor))
+    flat = array.reshape(-1)
+    fill_tensor(result.immediateValue.tensor, flat.tolist() if dtype.name == "string" else flat, dtype)
+    return result

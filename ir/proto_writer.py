@@ -16,7 +16,8 @@ from coremltools.converters.mil.backend.mil.load import MILProtoExporter, should
 from .dtypes import DType
 from .errors import ProgramError
 from .function_reader import EXTRA_ATTRIBUTES
-from .pymil import dtype_of, opset_of
+from .proto_values import immediate_tensor
+from .pymil import dtype_of, is_symbolic, opset_of, types
 from .targets import Opset
 from .walking import walk
 from .weight_store import MODEL_PATH, BlobReference
@@ -78,16 +79,27 @@ class _Exporter(MILProtoExporter):  # type: ignore[misc] # coremltools is untype
         self.prog = program
         self.specification_version = opset_of(program).specification_version
         self._sink = sink
+        self._types: dict[Any, Any] = {}  # of tensors: the same few again and again
+
+    def types_to_proto(self, valuetype: Any) -> Any:
+        """The protobuf type of a PyMIL type; shared, and not to be changed."""
+        shape = valuetype.get_shape() if types.is_tensor(valuetype) else None
+        if shape is None or any(is_symbolic(size) for size in shape):
+            return super().types_to_proto(valuetype)
+        key = (valuetype.get_primitive(), tuple(shape))
+        if key not in self._types:
+            self._types[key] = super().types_to_proto(valuetype)
+        return self._types[key]
 
     def get_milproto_value(self, var: Any) -> Any:
         """A reference to a weight file, or an immediate value."""
-        array = var.val
-        reference = self._sink.place(array, dtype_of(var)) if isinstance(array, np.ndarray) else None
-        if reference is None:
+        if not (types.is_tensor(var.sym_type) and isinstance(var.val, np.ndarray)):
             return helper.create_immediate_value(var)
-        return helper.create_file_value_tensor(
-            MODEL_PATH + reference.file, reference.offset, array.shape, dtype_of(var).proto
-        )
+        array, dtype = var.val, dtype_of(var)
+        reference = self._sink.place(array, dtype)
+        if reference is None:
+            return immediate_tensor(array, dtype)
+        return helper.create_file_value_tensor(MODEL_PATH + reference.file, reference.offset, array.shape, dtype.proto)
 
     def create_block(self, block: Any) -> Any:
         """Leaves out the constants that coremltools writes into the op that takes them as well."""

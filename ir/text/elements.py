@@ -1,4 +1,4 @@
-"""The elements of tensors: from their characters to numbers, and from numbers to the protobuf's fields."""
+"""The elements of tensors: from their characters to numbers."""
 
 from __future__ import annotations
 
@@ -9,14 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from ..dtypes import DType, pack_bits
+from ..dtypes import DType
 
-# Which field of the protobuf's `TensorValue` holds a type, as coremltools writes it (`backend/mil/helper.py` of 9.0);
-# what is not listed goes to `bytes`.
-_FIELDS = {
-    "bool": "bools", "string": "strings", "fp32": "floats", "fp64": "doubles", "int16": "ints", "uint16": "ints",
-    "int32": "ints", "int64": "longInts", "uint64": "longInts",
-}  # fmt: skip
 _FLOAT = re.compile(r"[-+]?(?:0[xX][0-9a-fA-F]*\.?[0-9a-fA-F]*(?:[pP][-+]?[0-9]+)?|[0-9]*\.?[0-9]*(?:[eE][-+]?[0-9]+)?"
                     r"|inf|nan)", re.ASCII)  # fmt: skip
 _INTEGER = re.compile(r"[-+]?(?:[0-9]{1,20}|0[xX][0-9a-fA-F]{1,16})")
@@ -94,22 +88,3 @@ def _integers(words: list[str], dtype: DType) -> np.ndarray:
         index = next(index for index, value in enumerate(values) if not low <= value <= high)
         raise ElementError(index, f"{values[index]} is outside the range of {dtype}: {low} to {high}")
     return np.array(values, dtype.numpy)
-
-
-def fill_tensor(tensor: Any, values: np.ndarray | list[str], dtype: DType) -> None:
-    """Puts elements into a protobuf `TensorValue`, in the field that coremltools uses for their type.
-
-    Args:
-        tensor: the empty message.
-        values: shape (n,), or strings.
-        dtype: their type.
-    """
-    field = _FIELDS.get(dtype.name, "bytes")
-    place = getattr(tensor, field)
-    place.SetInParent()
-    if field == "bytes":
-        place.values = (pack_bits(np.asarray(values), dtype) if dtype.is_sub_byte else np.asarray(values)).tobytes()
-    elif isinstance(values, list):
-        place.values.extend(values)
-    else:
-        place.values.extend((values.view(np.int64) if dtype.name == "uint64" else values).tolist())

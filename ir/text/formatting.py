@@ -50,12 +50,11 @@ def _format_elements(values: Iterable[Any], dtype: DType) -> list[str]:
 
 
 def _format_nested(values: list[str], shape: Sequence[int]) -> str:
-    if not shape:
-        return values[0]
-    if len(shape) == 1 or 0 in shape:
-        return f"[{', '.join(values)}]"
-    step = len(values) // shape[0]
-    return f"[{', '.join(_format_nested(values[i * step : (i + 1) * step], shape[1:]) for i in range(shape[0]))}]"
+    if 0 in shape:
+        return "[]"
+    for size in reversed(shape):  # from the innermost lists outwards
+        values = [f"[{', '.join(values[start : start + size])}]" for start in range(0, len(values), size)]
+    return values[0]
 
 
 @attrs.frozen

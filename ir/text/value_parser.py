@@ -12,10 +12,12 @@ from typing import Any, Final
 import numpy as np
 
 from ..dtypes import DType, dtype_named, dtype_of_proto
+from ..proto_values import fill_tensor
 from ..pymil import proto
 from ..weight_store import DIGEST, MODEL_PATH
 from .cursor import Cursor
-from .elements import ElementError, fill_tensor, parse_elements
+from .elements import ElementError, parse_elements
+from .plain_tensors import plain_words
 from .type_parser import TypeParser
 
 _MIL = proto.MIL_pb2
@@ -151,12 +153,28 @@ class ValueParser:
                 self._cursor.fail(f"expected '[' for the shape {_words(shape)}, found {self._cursor.found()}")
             fill_tensor(value.immediateValue.tensor, self._single(dtype), dtype)
             return
+        if dtype.name != "string" and self._plain(value, shape, dtype):
+            return
         pieces: list[Any] = []
         self._open_sizes = set()
         self._rows(shape, dtype, pieces)
         self._check_open_sizes(shape, start)
         values = [word for piece in pieces for word in piece] if dtype.name == "string" else _joined(pieces, dtype)
         fill_tensor(value.immediateValue.tensor, values, dtype)
+
+    def _plain(self, value: Any, shape: list[int | None], dtype: DType) -> bool:
+        """Takes a tensor without anything unusual in it; any other stays where it is."""
+        found = plain_words(self._cursor.text, self._cursor.position, shape)
+        if found is None:
+            return False
+        words, end = found
+        try:
+            values = _joined([parse_elements(piece, dtype) for piece in words], dtype)
+        except ElementError:
+            return False
+        fill_tensor(value.immediateValue.tensor, values, dtype)
+        self._cursor.move_to(end)
+        return True
 
     def _single(self, dtype: DType) -> Any:
         if dtype.name == "string":
@@ -254,6 +272,8 @@ class ValueParser:
 
 
 def _joined(pieces: list[Any], dtype: DType) -> np.ndarray:
+    if len(pieces) == 1:
+        return np.asarray(pieces[0])
     return np.concatenate(pieces) if pieces else np.zeros(0, dtype.numpy)
 
 

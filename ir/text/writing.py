@@ -6,8 +6,9 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+from ..errors import SaveError
 from ..pymil import opset_of
-from ..saving import atomic_files
+from ..saving import atomic_files, check_output
 from .printer import Dialect, Weights, print_program
 from .source import SEPARATOR
 from .weight_placing import FileSink
@@ -38,6 +39,15 @@ def write_program_text(
     with atomic_files(path, overwrite=overwrite) as folder:
         texts = _texts(programs, folder / path.stem, weights, dialect)
         (folder / path.name).write_text(joined(texts), encoding="utf-8")
+        for file in folder.iterdir():
+            _check_place(path.with_name(file.name), overwrite=overwrite)
+
+
+def _check_place(path: Path, *, overwrite: bool) -> None:
+    """Raises `SaveError` unless a file can take its place: weights that stand beside a text may be another's."""
+    check_output(path, overwrite=overwrite, suffix=path.suffix)
+    if path.is_dir():
+        raise SaveError("a folder stands in the place of the output", where=path)
 
 
 def joined(texts: Iterable[str]) -> str:
