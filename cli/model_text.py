@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from .tables import format_bytes
 
 if TYPE_CHECKING:
-    from ..ir.graph_records import Node
-    from ..ir.graphs import Graph
+    from ..ir.graphs.def_use import Graph
+    from ..ir.graphs.records import Node
     from ..ir.inventory import FunctionInventory
     from ..ir.value_types import Value
 
@@ -62,8 +62,8 @@ def node_lines(graph: Graph, nodes: Sequence[Node]) -> list[str]:
 
 def node_as_json(graph: Graph, node: Node) -> Mapping[str, Any]:
     """What `--json` prints of a node."""
-    from ..ir.graph_records import OpNode
-    from ..ir.graphs import edge_between
+    from ..ir.graphs.def_use import edge_between
+    from ..ir.graphs.records import OpNode
 
     uses = (use for source in graph.predecessors(node) for use in edge_between(graph, source, node).uses)
     return {

@@ -136,11 +136,13 @@ class FunctionReader:
                 self._define(declared, result.outputs[index], name, scope)
 
     def _define(self, declared: Any, var: Any, name: str, scope: _Scope) -> None:
-        fault = type_fault(declared, var)
-        if fault is not None:
-            if not self._takes_doubtful(var.op):
-                with self._attempt(f"op {name!r}", Part("output", declared.name)):
-                    raise fault
+        fits = False
+        with self._attempt(f"op {name!r}", Part("output", declared.name)):
+            fault = type_fault(declared, var)
+            if fault is not None and not self._takes_doubtful(var.op):
+                raise fault
+            fits = fault is None
+        if not fits:
             self._doubtful[id(var)] = var
         var.name = declared.name
         scope[declared.name] = var

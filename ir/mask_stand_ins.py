@@ -50,5 +50,7 @@ def _value_of(operation: Any, name: str) -> Any:
     """The value of an attribute, or of an input that stands in the op itself."""
     if name in operation.attributes:
         return operation.attributes[name]
-    arguments = operation.inputs[name].arguments if name in operation.inputs else ()
-    return arguments[0].value if len(arguments) == 1 and arguments[0].WhichOneof("binding") == "value" else None
+    if name not in operation.inputs or len(operation.inputs[name].arguments) != 1:
+        return None
+    binding = operation.inputs[name].arguments[0]
+    return binding.value if binding.WhichOneof("binding") == "value" else None

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from .checking import blob_references
+from .descriptions.flexible_shapes import ATTRIBUTE as FLEXIBLE_SHAPES
 from .dtypes import DType
-from .flexible_shapes import ATTRIBUTE as FLEXIBLE_SHAPES
 from .model_parts import ModelParts, Stage, ml_programs
 from .package import MANIFEST, MODEL_FOLDER, SPECIFICATION, WEIGHTS_IN_MODEL, manifest_with_weights
 from .proto_writer import belongs_in_file, file_tensors, write_program

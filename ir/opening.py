@@ -15,7 +15,7 @@ from .package import open_package
 from .weight_store import MissingWeights, WeightStore
 
 if TYPE_CHECKING:
-    from .compiled import CompiledModel
+    from .descriptions.compiled import CompiledModel
     from .text.parser import Parsed
     from .text.source import Source
 
@@ -29,7 +29,7 @@ def load(path: str | os.PathLike[str], *, missing_weights: MissingWeights = "err
     Weights stay on disk, mapped into memory. Ops, opsets and every weight's place are checked at once; the PyMIL
     programs of packages are built when first asked for. A compiled model becomes an editable one again, as far as its
     files tell; `Model.origin.notes` says what they do not. Text is described from its program, see
-    `milopt.ir.descriptions`; `@model_path` is its folder.
+    `milopt.ir.descriptions.describing`; `@model_path` is its folder.
 
     Args:
         path: the model; or a coremltools `MLModel`, whose package is opened.
@@ -92,8 +92,8 @@ def read_source(path: Path) -> Source:
 
 
 def _load_compiled(folder: Path, missing_weights: MissingWeights) -> Model:
-    from .compiled import read_compiled
-    from .descriptions import arrange_inputs
+    from .descriptions.compiled import read_compiled
+    from .descriptions.describing import arrange_inputs
     from .text.parser import parse_proto
 
     compiled = read_compiled(folder)
@@ -113,7 +113,7 @@ def _outermost(folder: Path) -> Path:
 def _model_of_text(
     parsed: Parsed, weights: WeightStore, origin: Origin, compiled: CompiledModel | None = None
 ) -> Model:
-    from .descriptions import bare_specification, specification_of
+    from .descriptions.describing import bare_specification, specification_of
     from .text.reading import program_of
 
     description = compiled.description if compiled else None

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import attrs
 
+from .descriptions.io_checks import check_io_types
+from .descriptions.signatures import check_signature
 from .diagnostics import Diagnostic
-from .io_checks import check_io_types
 from .model import Model
 from .model_parts import Stage
 from .opening import is_compiled, is_text, load, open_unchecked
 from .program_faults import diagnostic_of, read_with_faults
-from .signatures import check_signature
 from .targets import Opset, opset_of_mil_name
 from .verifier import verify
 from .weight_store import MissingWeights

@@ -14,8 +14,8 @@ from .. import options
 from ..progress import working
 
 if TYPE_CHECKING:
-    from ...ir.graph_records import Node
-    from ...ir.graphs import Graph
+    from ...ir.graphs.def_use import Graph
+    from ...ir.graphs.records import Node
     from ...ir.model import Model
     from ...ir.model_parts import Stage
 
@@ -138,8 +138,8 @@ def _part(model: Model, stages: Sequence[Stage], function: str | None, name: str
     Raises:
         ProgramError: there is no such op.
     """
-    from ...ir.graph_slices import nodes_around
-    from ...ir.graphs import def_use_graph, named
+    from ...ir.graphs.def_use import def_use_graph, named
+    from ...ir.graphs.slices import nodes_around
 
     if len(stages) > 1:
         choice = ", ".join(f"--stage {stage.label}" for stage in stages)
@@ -169,9 +169,9 @@ def _listing(part: _Part, *, as_json: bool) -> str:
 
 def _draw(part: _Part, path: Path, *, force: bool, as_json: bool) -> str:
     from ...ir.errors import MiloptError
-    from ...ir.graph_dot import dot
-    from ...ir.graph_picture import picture
-    from ...ir.graph_svg import svg
+    from ...ir.graphs.dot import dot
+    from ...ir.graphs.picture import picture
+    from ...ir.graphs.svg import svg
     from ...ir.saving import write_text
 
     drawn = picture(part.graph.subgraph(part.nodes), part.title, keep=part.named)

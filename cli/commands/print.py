@@ -107,8 +107,8 @@ class _Printer:
     def around(self, function: str | None, name: str, depth: int) -> list[str]:
         """The text of the program of an op and its neighbours."""
         from ...ir.excerpts import excerpt
-        from ...ir.graph_slices import around
-        from ...ir.graphs import def_use_graph
+        from ...ir.graphs.def_use import def_use_graph
+        from ...ir.graphs.slices import around
 
         for stage in self._model.stages:
             program = stage.program

@@ -13,7 +13,7 @@ from typing import Any
 import milopt as package
 import pytest
 from milopt.cli.entry import DONE
-from milopt.ir.graphs import def_use_graph
+from milopt.ir.graphs.def_use import def_use_graph
 from milopt.ir.sizes import weight_bytes
 from milopt.ir.walking import walk
 from support.packages import Shelf, contents, shared_model_params

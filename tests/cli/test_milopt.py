@@ -242,7 +242,10 @@ MISTAKES: dict[str, tuple[list[str], str]] = {
     "missing model on two lines": (["optimize", "@/no\nne.mlpackage", *O], "no such file or folder"),
     "empty path": (["optimize", "", *O], "not an .mlpackage"),
     "folder": (["optimize", "@/folder", *O], "folder: not an .mlpackage: it has no Manifest.json"),
-    "file": (["optimize", "@/notes.txt", *O], "notes.txt: not an .mlpackage (milopt reads .mlpackage folders)"),
+    "file": (
+        ["optimize", "@/notes.txt", *O],
+        "notes.txt: not an .mlpackage (milopt reads .mlpackage and .mlmodelc folders and .mil text)",
+    ),
     "old file": (["optimize", "@/old.mlmodel", *O], "old.mlmodel: not an .mlpackage"),
     "neural network": (["optimize", "@/old.mlpackage", *O], "old.mlpackage: the model is a neuralNetwork"),
     "no function": (["optimize", "@/empty.mlpackage", *O], "has no function"),
@@ -313,7 +316,7 @@ def interrupt(*_: object, **__: object) -> None:
 @pytest.mark.parametrize(
     "place",
     [
-        "milopt.ir.model.load",
+        "milopt.ir.opening.load",
         "milopt.pipelines.optimize.optimize",
         "milopt.passes.transforms.quantize_weights.quantize",
         "milopt.ir.weight_files.WeightFileWriter.write",
@@ -424,7 +427,7 @@ def test_pipelines_of_one_target_are_listed(name: str, milopt: Command) -> None:
 # --- help
 
 
-@pytest.mark.parametrize("words", [[], ["optimize"], ["run"], ["print"], ["export"], ["passes"], ["pipelines"]])
+@pytest.mark.parametrize("words", [[], *([name] for name in sorted(milopt_command.commands))])
 @pytest.mark.parametrize("flag", ["-h", "--help"])
 def test_help_is_given_on_stdout(words: list[str], flag: str, milopt: Command) -> None:
     ran = milopt(*words, flag)
@@ -434,7 +437,7 @@ def test_help_is_given_on_stdout(words: list[str], flag: str, milopt: Command) -
 
 
 def test_help_names_every_command_and_option(milopt: Command) -> None:
-    commands = ["export", "optimize", "passes", "pipelines", "print", "run"]
+    commands = ["diff", "export", "inspect", "optimize", "passes", "pipelines", "print", "run", "verify"]
     assert re.findall(r"^  (\w+)  ", milopt("--help").out, re.MULTILINE) == commands
     flags = re.findall(r"--[a-z-]+", milopt("optimize", "--help").out)
     assert {"--output", "--target", "--scheme", "--dtype", "--mode", "--granularity", "--min-elements", "--strict",

@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
+from milopt.cli.main import milopt as milopt_command
 from support.packages import Shelf, contents, copy_package
 
 ENTRIES = {"milopt": "milopt", "mil-opt": "mil_opt"}
@@ -40,7 +41,10 @@ def loaded_after(code: str, folder: Path) -> set[str]:
         pytest.param("import milopt; milopt.__version__; dir(milopt)", id="version"),
         pytest.param(code_of("milopt", "--help"), id="milopt-help"),
         pytest.param(code_of("milopt", "--version"), id="milopt-version"),
-        pytest.param(code_of("milopt", "optimize", "--help"), id="optimize-help"),
+        *(
+            pytest.param(code_of("milopt", name, "--help"), id=f"{name}-help")
+            for name in sorted(milopt_command.commands)
+        ),
         pytest.param(code_of("mil-opt", "--help"), id="mil-opt-help"),
         pytest.param(code_of("mil-opt", "--version"), id="mil-opt-version"),
     ],

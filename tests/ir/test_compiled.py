@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from milopt.ir.compiled import CompiledModel, read_compiled
-from milopt.ir.compiled_data import read_compiled_data
-from milopt.ir.compiled_metadata import read_metadata
-from milopt.ir.descriptions import arrange_inputs, specification_of
+from milopt.ir.descriptions.compiled import CompiledModel, read_compiled
+from milopt.ir.descriptions.compiled_data import read_compiled_data
+from milopt.ir.descriptions.compiled_metadata import read_metadata
+from milopt.ir.descriptions.describing import arrange_inputs, specification_of
+from milopt.ir.descriptions.features import feature_words, interface_parts
 from milopt.ir.errors import PackageError, ProgramError
-from milopt.ir.features import feature_words, interface_parts
 from milopt.ir.model_parts import ml_programs
 from milopt.ir.pymil import proto
 from milopt.ir.text.parser import parse_proto

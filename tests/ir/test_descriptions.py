@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from milopt.ir.descriptions import arrange_inputs, describe, specification_of
+from milopt.ir.descriptions.describing import arrange_inputs, describe, specification_of
+from milopt.ir.descriptions.features import feature_words, interface_parts
 from milopt.ir.errors import MiloptError, ProgramError
-from milopt.ir.features import feature_words, interface_parts
 from milopt.ir.model_parts import ml_programs
 from milopt.ir.text.parser import parse_proto
 from support.mutation import mutate

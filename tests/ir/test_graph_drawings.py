@@ -13,12 +13,12 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from milopt.ir.graph_dot import dot
-from milopt.ir.graph_layout import Layout, Size, lay_out, layers_of, rising
-from milopt.ir.graph_picture import LONGEST_LINE, picture
-from milopt.ir.graph_records import OpNode
-from milopt.ir.graph_svg import svg
-from milopt.ir.graphs import Graph, def_use_graph, named
+from milopt.ir.graphs.def_use import Graph, def_use_graph, named
+from milopt.ir.graphs.dot import dot
+from milopt.ir.graphs.layout import Layout, Size, lay_out, layers_of, rising
+from milopt.ir.graphs.picture import LONGEST_LINE, picture
+from milopt.ir.graphs.records import OpNode
+from milopt.ir.graphs.svg import svg
 from milopt.ir.pymil import mb
 from milopt.ir.targets import IOS17
 from milopt.ir.walking import walk

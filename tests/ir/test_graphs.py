@@ -9,11 +9,11 @@ from typing import Any
 import networkx as nx
 import numpy as np
 import pytest
-from milopt.ir.dominators import dominators, post_dominators
 from milopt.ir.errors import ProgramError
-from milopt.ir.graph_records import BlockInputNode, InputNode, Node, OpNode, OutputNode
-from milopt.ir.graph_slices import around, backward_slice, forward_slice, nodes_around
-from milopt.ir.graphs import Graph, def_use_graph, edge_between, named, nodes, nodes_by_op, ops
+from milopt.ir.graphs.def_use import Graph, def_use_graph, edge_between, named, nodes, nodes_by_op, ops
+from milopt.ir.graphs.dominators import dominators, post_dominators
+from milopt.ir.graphs.records import BlockInputNode, InputNode, Node, OpNode, OutputNode
+from milopt.ir.graphs.slices import around, backward_slice, forward_slice, nodes_around
 from milopt.ir.pymil import mb
 from milopt.ir.targets import IOS17, IOS18
 from milopt.ir.walking import blocks_of, input_values, walk

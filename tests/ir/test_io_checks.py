@@ -10,13 +10,13 @@ from typing import Any
 import coremltools as ct
 import numpy as np
 import pytest
+from milopt.ir.descriptions.io_checks import check_io_types
+from milopt.ir.descriptions.io_types import ARRAY_TYPES, COLOR_SPACES, FUNCTION_DTYPES, array_type
+from milopt.ir.descriptions.signatures import check_signature
 from milopt.ir.diagnostics import Diagnostic
 from milopt.ir.dtypes import DTYPES
-from milopt.ir.io_checks import check_io_types
-from milopt.ir.io_types import ARRAY_TYPES, COLOR_SPACES, FUNCTION_DTYPES, array_type
 from milopt.ir.model_parts import ml_programs
 from milopt.ir.pymil import mb, proto
-from milopt.ir.signatures import check_signature
 from milopt.ir.targets import IOS15, IOS16, IOS17, IOS18, IOS26, OPSETS, Opset
 from support.packages import PACKAGES, Shelf, package_of, read_specification
 from support.program_registry import Input, build_program

@@ -13,11 +13,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from milopt.ir.descriptions.io_checks import check_io_types
+from milopt.ir.descriptions.signatures import check_signature
 from milopt.ir.diagnostics import Diagnostic
-from milopt.ir.io_checks import check_io_types
 from milopt.ir.model_parts import ml_programs
 from milopt.ir.pymil import mb, proto
-from milopt.ir.signatures import check_signature
 from milopt.ir.targets import IOS15, IOS17, IOS18, IOS26, OPSETS, Opset
 from support.mutation import mutate
 from support.packages import Shelf, package_of, proto_operations, read_specification

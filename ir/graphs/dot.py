@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import attrs
 
-from .graph_picture import COLORS, Box, Picture
+from .picture import COLORS, Box, Picture
 
 # A zero byte ends a string for Graphviz; all else may stand in quotes.
 _ESCAPES = str.maketrans({"\\": "\\\\", '"': '\\"', "\n": "\\n", "\r": "", "\0": "\ufffd"})

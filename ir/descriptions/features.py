@@ -10,8 +10,8 @@ from typing import Any, TypeAlias
 
 import attrs
 
+from ..pymil import proto
 from .io_types import ArrayType, array_type, color_space
-from .pymil import proto
 
 Shape: TypeAlias = "tuple[int, ...]"
 # Least and greatest size of each dimension; -1 for a dimension that may grow without bound.

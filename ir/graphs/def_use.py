@@ -6,7 +6,7 @@
             print(op.name, "takes", taken.name, edge_between(graph, taken, op).uses)
 
 The graph is a `networkx.DiGraph`, so that all of networkx works on it. Its nodes are the records of
-`graph_records.py` themselves; what stands on its edges is read with `edge_between`.
+`records.py` themselves; what stands on its edges is read with `edge_between`.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from typing import Any, TypeAlias, TypeVar
 
 import networkx as nx
 
-from .errors import ProgramError, did_you_mean
-from .graph_records import BlockInputNode, Edge, InputNode, Node, OpNode, OutputNode, Use
-from .value_types import is_state, value_of
-from .walking import input_values
+from ..errors import ProgramError, did_you_mean
+from ..value_types import is_state, value_of
+from ..walking import input_values
+from .records import BlockInputNode, Edge, InputNode, Node, OpNode, OutputNode, Use
 
 Graph: TypeAlias = "nx.DiGraph[Node]"
 NodeT = TypeVar("NodeT", bound=Node)

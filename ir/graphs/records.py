@@ -1,4 +1,4 @@
-"""What stands in the graphs of `graphs.py`: nodes and edges, as typed records."""
+"""What stands in the graphs of `def_use.py`: nodes and edges, as typed records."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any, Literal, TypeAlias
 
 import attrs
 
-from .value_types import Value
+from ..value_types import Value
 
 Kind: TypeAlias = Literal["input", "output", "block input", "constant", "compressed", "compute"]
 

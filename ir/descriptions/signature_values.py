@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from .described_shapes import DescribedShapes, Fault, array_shapes, image_shapes
-from .dtypes import dtype_of_proto
+from ..dtypes import dtype_of_proto
 from .interfaces import Tensor, Value, tensor_of
 from .io_types import GRAY_IMAGE_DTYPES, IMAGE_DTYPES, array_type, color_space
+from .shapes import DescribedShapes, Fault, array_shapes, image_shapes
 
 # How the description's kinds of features, and the program's kinds of values, are called.
 _DESCRIBED = {

@@ -14,10 +14,10 @@ from typing import Any, TypeAlias
 
 import attrs
 
-from .errors import ProgramError, located
+from ..errors import ProgramError, located
+from ..pymil import proto
 from .features import Flexibility, empty_description, fill_array, fill_range
 from .io_types import ARRAY_TYPES, COLOR_SPACES
-from .pymil import proto
 
 FILE = "metadata.json"
 _PARTS = {"input": "inputSchema", "output": "outputSchema", "state": "stateSchema"}

@@ -12,7 +12,7 @@ import functools
 
 import attrs
 
-from .targets import IOS15, IOS16, IOS17, IOS18, IOS26, Opset
+from ..targets import IOS15, IOS16, IOS17, IOS18, IOS26, Opset
 
 
 @attrs.frozen

@@ -8,8 +8,8 @@ from typing import Any
 import attrs
 import numpy as np
 
-from .graph_records import Edge, Kind, Node, OpNode, OutputNode
-from .graphs import Graph, edge_between
+from .def_use import Graph, edge_between
+from .records import Edge, Kind, Node, OpNode, OutputNode
 
 FOLDED_ELEMENTS = 10  # from here on coremltools puts constants into weight files: they are weights, not settings
 LONGEST_LINE = 36

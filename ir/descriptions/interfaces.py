@@ -7,11 +7,11 @@ from typing import Any, Literal, TypeAlias
 
 import attrs
 
-from .described_shapes import Shape
-from .diagnostics import Diagnostic
-from .dtypes import DType, dtype_of_proto
-from .errors import MiloptError, ProgramError, located
-from .proto_walking import selected_block
+from ..diagnostics import Diagnostic
+from ..dtypes import DType, dtype_of_proto
+from ..errors import MiloptError, ProgramError, located
+from ..proto_walking import selected_block
+from .shapes import Shape
 
 # A function's two sides; states are inputs.
 Side: TypeAlias = Literal["input", "output"]

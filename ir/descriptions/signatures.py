@@ -6,10 +6,10 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from .described_shapes import Fault
-from .diagnostics import Diagnostic
-from .errors import did_you_mean
+from ..diagnostics import Diagnostic
+from ..errors import did_you_mean
 from .interfaces import SIDES, Interface, Value, interfaces, survived
+from .shapes import Fault
 from .signature_values import check_value
 
 

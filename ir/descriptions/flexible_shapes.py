@@ -13,7 +13,7 @@ from typing import Any
 
 import attrs
 
-from .errors import ProgramError
+from ..errors import ProgramError
 from .features import Flexibility, Ranges, Shape
 
 ATTRIBUTE = "FlexibleShapeInformation"

@@ -1,7 +1,7 @@
 """A compiled model (`.mlmodelc`): where its program's text stands, and what its other files say of the model.
 
 The description comes from `coremldata.bin`; `metadata.json` tells most of it too, and is compared with it, or stands in
-for it. What neither tells is left to `descriptions.describe`. `analytics/` holds nothing of the model.
+for it. What neither tells is left to `describing.describe`. `analytics/` holds nothing of the model.
 
 Importing this module imports coremltools.
 """
@@ -14,10 +14,10 @@ from typing import Any, TypeVar
 
 import attrs
 
+from ..errors import MiloptError, PackageError
 from . import compiled_data, compiled_metadata
 from .compiled_data import CompiledData, kind_of, read_compiled_data
 from .compiled_metadata import CompiledMetadata, read_metadata
-from .errors import MiloptError, PackageError
 from .features import feature_words, interface_parts
 
 TEXT = "model.mil"

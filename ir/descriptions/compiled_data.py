@@ -21,8 +21,8 @@ from typing import Any
 import attrs
 from google.protobuf.message import DecodeError
 
-from .errors import PackageError
-from .pymil import proto
+from ..errors import PackageError
+from ..pymil import proto
 
 FILE = "coremldata.bin"
 # Where another layout might put the description; searched only when it does not stand where it should.

@@ -7,8 +7,8 @@ import itertools
 import re
 from collections.abc import Iterator
 
-from .graph_layout import MARGIN, Layout, Point, Size, lay_out
-from .graph_picture import COLORS, Box, Picture
+from .layout import MARGIN, Layout, Point, Size, lay_out
+from .picture import COLORS, Box, Picture
 
 _CHARACTER, _LINE, _PADDING = 6.7, 15.0, 9.0  # of 11 pixel monospace letters
 _HEAD = 44.0  # the height of title and legend

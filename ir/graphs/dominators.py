@@ -16,10 +16,10 @@ from collections.abc import Iterable
 
 import networkx as nx
 
-from .graph_records import InputNode, Node, OpNode, OutputNode
-from .graphs import Graph, nodes, ops
-from .value_types import is_state
-from .walking import input_values
+from ..value_types import is_state
+from ..walking import input_values
+from .def_use import Graph, nodes, ops
+from .records import InputNode, Node, OpNode, OutputNode
 
 
 def dominators(graph: Graph) -> dict[Node, Node | None]:

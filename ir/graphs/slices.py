@@ -1,12 +1,12 @@
-"""Parts of the graphs of `graphs.py`: what a value comes from, where it goes, and what stands around an op."""
+"""Parts of the graphs of `def_use.py`: what a value comes from, where it goes, and what stands around an op."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from .graph_records import Node, OpNode
-from .graphs import Graph, named
+from .def_use import Graph, named
+from .records import Node, OpNode
 
 
 def backward_slice(graph: Graph, names: Iterable[str], depth: int | None = None) -> list[Node]:

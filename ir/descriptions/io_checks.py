@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from .described_shapes import Fault
-from .diagnostics import Diagnostic
-from .errors import TargetError
+from ..diagnostics import Diagnostic
+from ..errors import TargetError
+from ..targets import Opset, opset_of_mil_name, opset_of_specification
 from .interfaces import SIDES, Interface, Value, interfaces, survived, tensor_of
 from .io_types import (
     DEFAULT_VALUES,
@@ -21,7 +21,7 @@ from .io_types import (
     array_type,
     color_space,
 )
-from .targets import Opset, opset_of_mil_name, opset_of_specification
+from .shapes import Fault
 
 
 def check_io_types(specification: Any, opset: Opset | None = None) -> Iterator[Diagnostic]:

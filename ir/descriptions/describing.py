@@ -13,14 +13,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from .dtypes import dtype_of_proto
-from .errors import ProgramError, located
+from ..dtypes import dtype_of_proto
+from ..errors import ProgramError, located
+from ..proto_walking import selected_block
+from ..pymil import proto
+from ..targets import IOS18, opset_of_mil_name
 from .features import UNBOUNDED, Flexibility, Shape, empty_description, fill_array, interface_parts
 from .flexible_shapes import FlexibleShapes, flexible_shapes
 from .io_types import ARRAY_TYPES, ArrayType, array_type
-from .proto_walking import selected_block
-from .pymil import proto
-from .targets import IOS18, opset_of_mil_name
 
 MAIN = "main"
 # What single values and keys that are no numbers of an array are called in a description.
