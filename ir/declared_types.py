@@ -40,7 +40,7 @@ def type_fault(declared: Any, var: Any) -> ProgramError | None:
     if _fits(var.sym_type, expected):
         return None
     words = f"is declared as {type_words(expected)} but inferred as {type_words(var.sym_type)}"
-    return ProgramError(f"output {declared.name!r} {words}")
+    return ProgramError(f"output {declared.name!r} {words}", hint="mend the declared type, or the op's inputs")
 
 
 def _fits(kind: Any, expected: Any) -> bool:

@@ -128,7 +128,8 @@ class FunctionReader:
             if result is None:
                 result = self._build(operation, name, scope)
             if result is not None and len(operation.outputs) != len(result.outputs):
-                raise ProgramError(f"{operation.type} has {len(result.outputs)} outputs, not {len(operation.outputs)}")
+                message = f"{operation.type} has {len(result.outputs)} outputs, not {len(operation.outputs)}"
+                raise ProgramError(message, hint="declare each of them, with its type")
         for index, declared in enumerate(operation.outputs):
             if result is None or index >= len(result.outputs):
                 self._stand_in(declared, scope, trusted=not _is_constant(operation))
@@ -213,7 +214,8 @@ class FunctionReader:
             with self._attempt(f"op {name!r}", Part("input", parameter)):
                 if parameter not in known:
                     message = f"{operation.type} has no input {parameter!r} in the opset {self._opset}"
-                    raise ProgramError(message, hint=did_you_mean(parameter, known))
+                    listed = ", ".join(each for each in known if not each.startswith("_"))
+                    raise ProgramError(message, hint=did_you_mean(parameter, known) or f"it has {listed}")
                 values = [
                     self._bound_value(operation, name, parameter, binding, scope) for binding in argument.arguments
                 ]

@@ -59,7 +59,7 @@ def input_faults(cls: Any, inputs: Mapping[str, Any]) -> Iterator[InputFault]:
     for each in _requirements(cls):
         value = inputs.get(each.parameter)
         if value is None and not each.kind.optional:
-            yield Part("op"), ProgramError(f"its required input {each.parameter!r} is missing")
+            yield Part("op"), _missing(each.parameter)
         elif isinstance(value, Var):
             fault = _input_fault(each, value)
             if fault is None and not found and each.domain:
@@ -70,6 +70,10 @@ def input_faults(cls: Any, inputs: Mapping[str, Any]) -> Iterator[InputFault]:
                 yield Part("input", each.parameter), fault
 
 
+def _missing(parameter: str) -> ProgramError:
+    return ProgramError(f"its required input {parameter!r} is missing", hint=f"give it: {parameter} = ...")
+
+
 def _input_fault(wanted: _Requirement, var: Any) -> ProgramError | None:
     if wanted.is_tensor:
         is_tensor = types.is_tensor(var.sym_type) or types.is_scalar(var.sym_type)
@@ -78,7 +82,8 @@ def _input_fault(wanted: _Requirement, var: Any) -> ProgramError | None:
         fits = wanted.kind.is_compatible(var)
     if not fits:
         words = _listed(wanted.allowed) if wanted.is_tensor else getattr(wanted.kind, "type_str", "of another kind")
-        return ProgramError(f"its input {wanted.parameter!r} is {type_words(var.sym_type)}, it must be {words}")
+        message = f"its input {wanted.parameter!r} is {type_words(var.sym_type)}, it must be {words}"
+        return ProgramError(message, hint="give it another value, or cast this one")
     if wanted.kind.const and not var.is_descendant_of_const:
         return ProgramError(f"its input {wanted.parameter!r} must be constant", hint="let a const op give it")
     return None

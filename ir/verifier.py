@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, TypeAlias
 
 from .diagnostics import Diagnostic
 from .errors import MiloptError
 from .pymil import inside, op_class, opset_of, types
 from .targets import Opset
+from .type_words import type_words
 from .walking import input_values
 
 
@@ -26,8 +27,11 @@ def verify(program: Any) -> list[Diagnostic]:
         checker = _Checker(place, opset_of(function))
         with inside(function):  # some ops ask the current block for its opset when they infer types
             found += checker.check_block(function, list(function.inputs.values()), {})
-        found += [Diagnostic(place, message) for message in checker.wrong_uses()]
+        found += [Diagnostic(place, *fault) for fault in checker.wrong_uses()]
     return found
+
+
+_Words: TypeAlias = tuple[str, str | None]  # what is wrong, and a hint
 
 
 class _Checker:
@@ -42,49 +46,53 @@ class _Checker:
             yield from self._define(var, visible, self._place)
         for operation in block.operations:
             where = f"{self._place}, op {operation.name!r} ({operation.op_type})"
-            yield from (Diagnostic(where, message) for message in self._check_op(operation, visible))
+            yield from (Diagnostic(where, *fault) for fault in self._check_op(operation, visible))
             for nested in operation.blocks:
                 yield from self.check_block(nested, list(nested.inputs), visible)
             for var in operation.outputs:
                 yield from self._define(var, visible, where)
         for var in block.outputs:
             if visible.get(var.name) is not var:
-                yield Diagnostic(self._place, f"the output {var.name!r} is not defined in or around its block")
+                message = f"the output {var.name!r} is not defined in or around its block"
+                yield Diagnostic(self._place, message, "let an op of the block give it")
 
     def _define(self, var: Any, visible: dict[str, Any], where: str) -> Iterator[Diagnostic]:
         if var.name in visible:
-            yield Diagnostic(where, f"the name {var.name!r} is defined twice")
+            yield Diagnostic(
+                where, f"the name {var.name!r} is defined twice", "names are unique where they are visible"
+            )
         visible[var.name] = var
         self._uses.setdefault(var, Counter())  # the blocks of a loop may share their input values
 
-    def _check_op(self, operation: Any, visible: dict[str, Any]) -> Iterator[str]:
+    def _check_op(self, operation: Any, visible: dict[str, Any]) -> Iterator[_Words]:
         for parameter, var in input_values(operation):
             if visible.get(var.name) is not var:
-                yield f"its input {parameter!r}, {var.name!r}, is not defined before it"
+                yield f"its input {parameter!r}, {var.name!r}, is not defined before it", "move it behind that op"
             else:
                 self._uses[var][operation] += 1
         yield from _wrong_class(operation, self._opset)
         yield from _wrong_inputs(operation)
         yield from _wrong_types(operation)
 
-    def wrong_uses(self) -> Iterator[str]:
+    def wrong_uses(self) -> Iterator[_Words]:
         """The values whose use lists are wrong; after all blocks were checked."""
         for var, uses in self._uses.items():
             if Counter(var.child_ops) != uses:
-                yield f"the use list of {var.name!r} does not agree with the ops that use it"
+                message = f"the use list of {var.name!r} does not agree with the ops that use it"
+                yield message, "a pass edited it around PyMIL: rewire values by the block's methods"
 
 
-def _wrong_class(operation: Any, opset: Opset) -> Iterator[str]:
+def _wrong_class(operation: Any, opset: Opset) -> Iterator[_Words]:
     try:
         expected = op_class(operation.op_type, opset)
     except MiloptError as error:
-        yield str(error)
+        yield error.message, error.hint
         return
     if type(operation) is not expected:
-        yield f"it is an op of another version than that of {opset}"
+        yield f"it is an op of another version than that of {opset}", f"build it anew in the opset {opset}"
 
 
-def _wrong_inputs(operation: Any) -> Iterator[str]:
+def _wrong_inputs(operation: Any) -> Iterator[_Words]:
     found = [*_missing_inputs(operation)]
     yield from found
     if found:
@@ -93,31 +101,29 @@ def _wrong_inputs(operation: Any) -> Iterator[str]:
     try:
         operation.input_spec.validate_inputs(operation.name, operation.op_type, given)
     except ValueError as error:
-        yield f"its inputs do not fit: {error.args[0]}"
+        yield f"its inputs do not fit: {error.args[0]}", None
 
 
-def _missing_inputs(operation: Any) -> Iterator[str]:
+def _missing_inputs(operation: Any) -> Iterator[_Words]:
     for parameter, kind in operation.input_spec.input_types.items():
         value = operation.inputs.get(parameter)
         internal = parameter in operation.internal_inputs
         if value is None:
             if not kind.optional and not internal:
-                yield f"its required input {parameter!r} is missing"
+                yield f"its required input {parameter!r} is missing", f"give it: {parameter} = ..."
         elif kind.const and not isinstance(value, list | tuple) and not value.is_descendant_of_const:
-            yield f"its input {parameter!r} must be constant"
+            yield f"its input {parameter!r} must be constant", "let a const op give it"
 
 
-def _wrong_types(operation: Any) -> Iterator[str]:
+def _wrong_types(operation: Any) -> Iterator[_Words]:
     if operation.op_type == "const" or operation.blocks:
         return  # constants carry their type; control flow takes that of its blocks, which are checked themselves
     try:
         inferred = operation.type_inference()
     except Exception as error:  # noqa: BLE001 - each op raises what it likes
-        yield f"its types do not fit: {error}"
+        yield f"its types do not fit: {error}", None
         return
     for var, kind in zip(operation.outputs, inferred if isinstance(inferred, tuple) else (inferred,), strict=False):
         if not types.is_compatible_type(var.sym_type, kind):
-            yield (
-                f"its output {var.name!r} has the type {var.sym_type.__type_info__()}, "
-                f"its inputs give {kind.__type_info__()}"
-            )
+            message = f"its output {var.name!r} is {type_words(var.sym_type)}, its inputs give {type_words(kind)}"
+            yield message, "infer it anew, or mend the inputs"

@@ -231,7 +231,7 @@ def test_sweeps_take_out_crossings(monkeypatch: pytest.MonkeyPatch) -> None:
     sizes, random = [Size(50, 20)] * 40, np.random.default_rng(3)
     arrows = [(int(upper), int(lower)) for upper in range(20) for lower in random.integers(20, 40, 2)]
     swept = crossings(lay_out(sizes, arrows), arrows)
-    monkeypatch.setattr("milopt.ir.graph_layout.SWEEPS", 0)
+    monkeypatch.setattr("milopt.ir.graphs.layout.SWEEPS", 0)
     assert swept < 0.7 * crossings(lay_out(sizes, arrows), arrows)
 
 

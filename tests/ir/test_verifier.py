@@ -108,8 +108,8 @@ CORRUPTIONS: list[tuple[Callable[[Any], None], str, str]] = [
     (missing_input, "op 'second' (linear)", "its required input 'weight' is missing"),
     (computed_weight, "op 'second' (linear)", "its input 'bias' must be constant"),
     (shapes_that_do_not_fit, "op 'second' (linear)", "its types do not fit: "),
-    (other_type, "op 'first' (linear)", "its output 'first' has the type tensor[10,63,fp16], its inputs give"),
-    (other_element_type, "op 'relu' (relu)", "its output 'relu' has the type tensor[10,64,fp32], its inputs give"),
+    (other_type, "op 'first' (linear)", "its output 'first' is tensor<fp16, [10, 63]>, its inputs give"),
+    (other_element_type, "op 'relu' (relu)", "its output 'relu' is tensor<fp32, [10, 64]>, its inputs give"),
 ]
 
 
@@ -125,8 +125,12 @@ def test_fault_is_found_where_it_is(corrupt: Callable[[Any], None], where: str, 
 def test_op_of_another_version_is_found() -> None:
     program = PROGRAMS["embedding"]()
     declare_opset(main(program), IOS16)
-    found = [str(each) for each in verify(program)]
-    assert "function 'main', op 'rows' (gather): it is an op of another version than that of iOS16" in found
+    (found,) = verify(program)
+    assert found.where == "function 'main', op 'rows' (gather)"
+    assert (found.message, found.hint) == (
+        "it is an op of another version than that of iOS16",
+        "build it anew in the opset iOS16",
+    )
 
 
 def test_op_of_a_later_opset_is_found() -> None:
@@ -165,14 +169,15 @@ def test_fault_in_a_nested_block_is_found() -> None:
     program = PROGRAMS["cond_in_loop"]()
     output(program, "halved")._sym_type = types.tensor(types.fp16, (3, 3))
     found = [str(each) for each in verify(program)]
-    assert [each for each in found if each.startswith("function 'main', op 'halved' (mul): its output 'halved' has")]
+    assert [each for each in found if each.startswith("function 'main', op 'halved' (mul): its output 'halved' is tensor<fp16, [3, 3]>, ")]
 
 
 def test_value_of_one_branch_is_not_visible_in_the_other() -> None:
     program = PROGRAMS["cond"]()
     rewire(find_op(program, "no"), "weight", output(program, "inner_weight"))
-    found = [str(each) for each in verify(program)]
-    assert "function 'main', op 'no' (linear): its input 'weight', 'inner_weight', is not defined before it" in found
+    found = [(each.where, each.message) for each in verify(program)]
+    wanted = "its input 'weight', 'inner_weight', is not defined before it"
+    assert ("function 'main', op 'no' (linear)", wanted) in found
 
 
 def test_value_of_a_block_is_not_visible_after_it() -> None:

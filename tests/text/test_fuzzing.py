@@ -39,9 +39,7 @@ KNOWN_OF_HOSTILE = {
     "axes": "thousands of axes take 130 bytes a character",
 }
 KNOWN_OF_NESTED = dict.fromkeys(("lists", "tuples", "dictionaries", "states", "blocks"), _DEPTH)
-KNOWN_OF_LARGE = dict.fromkeys(
-    ("many floats", "many halves", "many bytes", "many bits"), "all elements at once as words"
-)
+KNOWN_OF_LARGE = dict.fromkeys(LARGE, "elements are words, all at once: up to 46 bytes a character")
 KNOWN_OF_FAULTY = dict.fromkeys(("many outputs", "many inputs"), _PLACES)
 
 
