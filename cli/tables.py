@@ -90,15 +90,18 @@ def _shape(remark: Remark) -> str:
 
 def _sizes(report: Report, output: Path) -> str:
     raised = f" (raised from {report.opset_before})" if report.opset_before != report.target else ""
-    before, after, ratio = (
-        report.package_bytes_before or 0,
-        report.package_bytes_after or 0,
-        report.package_ratio or 1,
-    )
     return (
         f"target   {report.target}{raised}, scheme {report.scheme}\n"
         f"weights  {format_bytes(report.weight_bytes_before)} -> {format_bytes(report.weight_bytes_after)}, "
         f"compression ratio {report.weight_ratio:.3f}\n"
-        f"package  {format_bytes(before)} -> {format_bytes(after)}, compression ratio {ratio:.3f}\n"
+        f"package  {_package_sizes(report)}\n"
         f"written  {output}"
     )
+
+
+def _package_sizes(report: Report) -> str:
+    """What became of the package; a model that came as text was none."""
+    after = format_bytes(report.package_bytes_after or 0)
+    if not report.package_bytes_before:
+        return after
+    return f"{format_bytes(report.package_bytes_before)} -> {after}, compression ratio {report.package_ratio or 1:.3f}"

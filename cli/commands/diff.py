@@ -9,10 +9,13 @@ from typing import TYPE_CHECKING
 
 import click
 
+from .. import options
+from ..opening import open_model
 from ..progress import working
 
 if TYPE_CHECKING:
     from ...ir.diffing.records import ModelDiff
+    from ...ir.weight_store import MissingWeights
 
 _STYLES = {"+": "green", "-": "red", "~": "yellow", "": "bold"}
 
@@ -23,6 +26,7 @@ _STYLES = {"+": "green", "-": "red", "~": "yellow", "": "bold"}
 @click.option("--function", help="The only function to compare; without it, all.")
 @click.option("--ignore-names", is_flag=True, help="Ops and values may be called otherwise: structure alone counts.")
 @click.option("--ignore-weights", is_flag=True, help="Weights may have other values, or be compressed otherwise.")
+@options.missing_weights
 @click.option("--json", "as_json", is_flag=True, help="Print the difference as JSON.")
 @click.pass_context
 def diff(
@@ -33,6 +37,7 @@ def diff(
     function: str | None,
     ignore_names: bool,
     ignore_weights: bool,
+    missing_weights: MissingWeights,
     as_json: bool,
 ) -> None:
     """Tell how the programs of two models differ, from A to B.
@@ -42,12 +47,13 @@ def diff(
     """
     from ...ir.diffing.comparing import diff_models
     from ...ir.diffing.options import DiffOptions
-    from ...ir.opening import load
     from ...runtime.decoding import constant_of
 
-    options = DiffOptions(names=not ignore_names, weights=not ignore_weights, decode=constant_of, function=function)
+    chosen = DiffOptions(names=not ignore_names, weights=not ignore_weights, decode=constant_of, function=function)
+    missing: MissingWeights = "zeros" if ignore_weights else missing_weights
+    models = [open_model(path, missing) for path in (old, new)]
     with working(f"comparing {old.name} and {new.name}"):
-        found = diff_models(load(old), load(new), options)
+        found = diff_models(models[0], models[1], chosen)
     if as_json:
         click.echo(json.dumps(found.as_json(), indent=2))
     else:

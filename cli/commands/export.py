@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .. import options
+from ..opening import open_model
 from ..progress import working
 
 if TYPE_CHECKING:
@@ -20,21 +21,31 @@ if TYPE_CHECKING:
 @options.function
 @click.option("--stage", help="Of a pipeline: the place of the stage to export, such as 0.")
 @options.precision
+@options.allow_missing_weights
 @options.force
-def export(model: Path, output: Path, *, function: str | None, stage: str | None, precision: Any, force: bool) -> None:
+def export(
+    model: Path,
+    output: Path,
+    *,
+    function: str | None,
+    stage: str | None,
+    precision: Any,
+    allow_missing_weights: bool,
+    force: bool,
+) -> None:
     """Write the ONNX model that the runtime runs for MODEL.
 
     Weights beyond what one file can hold go into OUTPUT.data. States are inputs, and outputs with _out at the end.
     """
-    from ...ir.opening import load
     from ...ir.saving import check_output
     from ...runtime.export import write_onnx
     from ...runtime.lower import lower_function
     from ...runtime.surface.opening import function_of
 
     check_output(output, overwrite=force, suffix=".onnx")
+    opened = open_model(model, "zeros" if allow_missing_weights else "error")
     with working(f"exporting {model.name}"):
-        program = _program(load(model), stage)
+        program = _program(opened, stage)
         write_onnx(lower_function(function_of(program, function), precision), output, overwrite=force)
 
 

@@ -11,6 +11,7 @@ import attrs
 import click
 
 from .. import options
+from ..opening import open_model
 from ..progress import working
 
 if TYPE_CHECKING:
@@ -57,14 +58,12 @@ def inspect(
 
     Of each function: opset, inputs, states, outputs, ops by type, constants, and bytes of weights by type.
     """
-    from ...ir.opening import load
-
     if depth is not None and name is None:
         raise click.UsageError("--depth needs --op, the op to go from")
     if drawing is not None:
         _check_drawing(drawing, force=force)
     with working(f"inspecting {model.name}"):
-        loaded = load(model)
+        loaded = open_model(model, "zeros")  # it tells of no values
         stages = _stages(loaded, stage, function)
         if drawing is None and name is None:
             text = _inventory(loaded, stages, function, as_json=as_json)

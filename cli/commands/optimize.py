@@ -10,6 +10,7 @@ import attrs
 import click
 
 from .. import options
+from ..opening import open_model
 from ..progress import working
 
 
@@ -51,7 +52,6 @@ def optimize(
     Picks the pipeline of the target, raises the model's opset where needed (never lowers it), and says what was
     done: each weight, sizes before and after, and what was left alone and why.
     """
-    from ...ir.opening import load
     from ...ir.package import package_size
     from ...ir.saving import check_output
     from ...passes.instrumentation import Timing, VerifyEach
@@ -60,9 +60,10 @@ def optimize(
     check_output(output, overwrite=force)
     clock = Timing()
     given = {name: value for name, value in weight_options.items() if value is not None}
+    opened = open_model(model)
     with working(f"optimizing {model.name}"):
         result = run(
-            load(model),
+            opened,
             target=target,
             scheme=scheme,
             strict=strict,

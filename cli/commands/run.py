@@ -10,9 +10,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .. import options
+from ..opening import open_model
 from ..progress import counted, working
 
 if TYPE_CHECKING:
+    from ...ir.model import Model
+    from ...ir.weight_store import MissingWeights
     from ...runtime.samples import Samples
     from ...runtime.session import Session
 
@@ -36,6 +39,7 @@ if TYPE_CHECKING:
 @options.precision
 @click.option("--carry-state", is_flag=True, help="Each sample goes on with the state that the one before left.")
 @click.option("--threads", type=click.IntRange(min=1), help="Threads to compute with; without it, one for each core.")
+@options.allow_missing_weights
 @options.force
 @click.option("--json", "as_json", is_flag=True, help="Print the summary of the outputs as JSON.")
 @click.option("--list-ops", is_flag=True, help="List the MIL ops that can be run, and do nothing else.")
@@ -58,18 +62,19 @@ def run(
     if list_ops:
         _list_ops()
         return
-    if model is None or data is None:
-        raise click.UsageError(
-            "give a MODEL and --data" if model is None else "give --data: " + _takes(model, settings)
-        )
-    from ...ir.opening import load
+    if model is None:
+        raise click.UsageError("give a MODEL and --data")
+    missing: MissingWeights = "zeros" if settings["allow_missing_weights"] else "error"
+    opened = open_model(model, missing)
+    if data is None:
+        raise click.UsageError("give --data: " + _takes(opened, settings))
     from ...runtime.results import as_arrays, check_results, summary, write_results
     from ...runtime.session import Session
 
     if output is not None:
         check_results(output, overwrite=force)
     with working(f"opening {model.name}"):
-        session = Session(load(model), settings.pop("function"), **settings)
+        session = Session(opened, settings.pop("function"), **settings)
         samples = _samples(session, data)
     results = [as_arrays(outputs) for outputs in _run(session, samples, data, carry_state=carry_state)]
     if output is not None:
@@ -89,11 +94,10 @@ def _list_ops() -> None:
     click.echo("\n".join(runnable_ops()))
 
 
-def _takes(model: Path, settings: dict[str, Any]) -> str:
-    from ...ir.opening import load
+def _takes(model: Model, settings: dict[str, Any]) -> str:
     from ...runtime.session import Session
 
-    inputs = Session(load(model), settings["function"]).inputs
+    inputs = Session(model, settings["function"], allow_missing_weights=True).inputs
     return "the model takes " + ", ".join(f"{each.name}: {each}" for each in inputs)
 
 

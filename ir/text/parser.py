@@ -117,7 +117,9 @@ class _Parser:
             name = self._function(program.functions)
             functions[name], operations[name] = start, self._operations
         if cursor.position < len(cursor.text):
-            cursor.fail(f"expected the end of the text, found {cursor.found()}")
+            several = "mil-opt --split-input-file takes texts apart at lines of // -----"
+            hint = several if cursor.peek_word() == "program" else None
+            cursor.fail(f"expected the end of the text, found {cursor.found()}", hint=hint)
         return Parsed(program, dialect, cursor.source, functions, operations)
 
     def _header(self) -> Dialect:

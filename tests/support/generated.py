@@ -2,8 +2,7 @@
 
 Programs stay within what text carries: the version is 1, nothing has a documentation string, blocks have no
 attributes, and a program has at least one attribute, because the printer writes an empty `buildInfo` where there is
-none. Weight files have no digest in their names, by which the printer knows weights that are left out; and values
-that stand in lists, tuples and dictionaries stand there in full.
+none. Values inside lists, tuples and dictionaries stand there in full.
 """
 
 from __future__ import annotations

@@ -33,7 +33,10 @@ AWKWARD_STRINGS = (
     "é", "e\u0301", "\u202eright to left", "\U0001f469\u200d\U0001f52c", '"]);', "// no comment", "/* nor this */",
     "a'b", "%s {0}", "@model_path/weights/weight.bin", "sha256:0123456789abcdef",
 )  # fmt: skip
-FILE_NAMES = ("@model_path/weights/weight.bin", "w", "", "../up", "C:\\a b\\c", 'qu"ote', "line\nbreak", "\U0001f600")
+FILE_NAMES = (
+    "@model_path/weights/weight.bin", "w", "", "../up", "C:\\a b\\c", 'qu"ote', "line\nbreak", "\U0001f600", "sha256:x",
+    "sha256:0123456789abcdef", "@model_path/sha256:0123456789abcdef", "@model_path/sha256:0123456789abcdef.bin",
+)  # fmt: skip
 
 strings = st.sampled_from(AWKWARD_STRINGS) | st.text(max_size=6)
 shapes = st.lists(st.sampled_from((1, 2, 3, 0)), max_size=4).filter(lambda shape: prod(shape) <= 12)

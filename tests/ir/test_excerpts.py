@@ -1,0 +1,203 @@
+"""Programs cut out of larger ones: what they take and give, and that each of them is a program of its own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import milopt
+import numpy as np
+import pytest
+from milopt.ir.equality import first_difference, type_words
+from milopt.ir.errors import ProgramError
+from milopt.ir.excerpts import excerpt
+from milopt.ir.graph_slices import around
+from milopt.ir.graphs import def_use_graph
+from milopt.ir.text.printer import print_program
+from milopt.ir.text.reading import parse_program
+from milopt.ir.verifier import verify
+from milopt.ir.walking import walk
+from milopt.runtime.session import Session
+from support.editing import find_op
+from support.packages import shared_model_params
+from support.programs import PROGRAMS
+from support.refusals import refusal
+from support.running import plausible_inputs
+
+# Programs of control flow, of states, of several outputs, of compressed weights.
+NAMES = ["linear_chain", "attention", "lstm", "two_heads", "cond", "cond_in_loop", "while_loop", "states", "constants",
+         "quantized_activations", "sub_byte_types", "states_written_only"]  # fmt: skip
+
+
+def cut(program: Any, *names: str) -> Any:
+    """The excerpt of the ops with these names."""
+    return excerpt(program, "main", [find_op(program, name) for name in names])
+
+
+def interface(program: Any) -> tuple[list[str], list[str]]:
+    """Names of inputs and outputs."""
+    function = program.functions["main"]
+    return list(function.inputs), [var.name for var in function.outputs]
+
+
+def kinds(program: Any) -> list[str]:
+    return [operation.op_type for operation in program.functions["main"].operations]
+
+
+# --- what is taken and given
+
+
+def test_op_alone() -> None:
+    program = PROGRAMS["linear_chain"]()
+    found = cut(program, "second")
+    assert kinds(found) == ["linear"]
+    assert interface(found) == (["first", "second_weight_0", "second_bias_0"], ["second"])
+    assert verify(found) == []
+
+
+def test_op_with_its_constants() -> None:
+    program = PROGRAMS["linear_chain"]()
+    found = cut(program, "second", "second_weight_0", "second_bias_0")
+    assert kinds(found) == ["const", "const", "linear"]
+    assert interface(found) == (["first"], ["second"])
+    weight = find_op(found, "second_weight_0").outputs[0].val
+    assert np.shares_memory(weight, find_op(program, "second_weight_0").outputs[0].val)
+
+
+def test_everything_is_the_program_itself() -> None:
+    for name in NAMES:
+        program = PROGRAMS[name]()
+        found = excerpt(program, "main", list(program.functions["main"].operations))
+        assert first_difference(found, program) is None, name
+
+
+def test_nothing_is_changed_in_the_program() -> None:
+    program = PROGRAMS["cond_in_loop"]()
+    for operation in list(walk(program.functions["main"])):
+        excerpt(program, "main", [operation])
+    assert first_difference(program, PROGRAMS["cond_in_loop"]()) is None
+
+
+def test_types_and_names_are_as_they_were() -> None:
+    program = PROGRAMS["attention"]()
+    defined = {var.name: type_words(var) for operation in walk(program) for var in operation.outputs}
+    defined |= {name: type_words(var) for name, var in program.functions["main"].inputs.items()}
+    for operation in program.functions["main"].operations:
+        function = excerpt(program, "main", [operation]).functions["main"]
+        for var in (*function.inputs.values(), *function.outputs):
+            assert type_words(var) == defined[var.name]
+
+
+def test_value_inside_and_outside_is_given() -> None:
+    """The first op's value goes to the second, which is inside, and to the function's outputs."""
+    program = PROGRAMS["two_heads"]()
+    operations = [op for op in program.functions["main"].operations if op.op_type != "const"]
+    found = excerpt(program, "main", operations[:1])
+    assert interface(found)[1] == [operations[0].outputs[0].name]
+
+
+def test_op_of_a_block_stands_for_its_owner() -> None:
+    program = PROGRAMS["cond_in_loop"]()
+    (loop,) = program.functions["main"].find_ops(op_type="while_loop")
+    inner = next(operation for block in loop.blocks for operation in walk(block) if operation.op_type == "cond")
+    deepest = next(operation for block in inner.blocks for operation in walk(block))
+    whole = excerpt(program, "main", [loop])
+    for operation in (inner, deepest):
+        assert first_difference(excerpt(program, "main", [operation]), whole) is None
+    assert len(list(walk(whole))) == 1 + sum(1 for block in loop.blocks for _ in walk(block))
+
+
+def test_values_that_blocks_take_from_around_are_inputs() -> None:
+    program = PROGRAMS["cond"]()
+    (branch,) = program.functions["main"].find_ops(op_type="cond")
+    found = excerpt(program, "main", [branch])
+    assert "flag" in interface(found)[0]
+    assert all(name not in interface(found)[0] for block in branch.blocks for name in block_names(block))
+    assert verify(found) == []
+
+
+def block_names(block: Any) -> set[str]:
+    return {var.name for operation in walk(block) for var in operation.outputs}
+
+
+def test_order_is_that_of_the_program_whatever_is_asked_for() -> None:
+    program = PROGRAMS["linear_chain"]()
+    names = [operation.name for operation in program.functions["main"].operations]
+    assert first_difference(cut(program, *names), cut(program, *reversed(names))) is None
+    assert first_difference(cut(program, *names, *names), program) is None
+
+
+def test_constant_alone_gives_itself() -> None:
+    program = PROGRAMS["linear_chain"]()
+    found = cut(program, "first_weight_0")
+    assert (kinds(found), interface(found)) == (["const"], ([], ["first_weight_0"]))
+
+
+def test_list_can_not_be_an_input() -> None:
+    program = PROGRAMS["lists"]()
+    (written,) = (
+        program.functions["main"].find_ops(op_type="list_write")
+        or program.functions["main"].find_ops(op_type="list_scatter")[:1]
+    )
+    refusal(
+        lambda: excerpt(program, "main", [written]),
+        ProgramError,
+        r"can not be an input, it is no tensor \(take more ops, so that it is made among them\)",
+    )
+
+
+def test_function_keeps_its_name_and_is_the_default() -> None:
+    program = PROGRAMS["two_functions"]()
+    for name, function in program.functions.items():
+        found = excerpt(program, name, list(function.operations))
+        assert list(found.functions) == [name]
+        assert found.default_function_name == name
+        assert verify(found) == []
+
+
+# --- every op of a program
+
+
+@pytest.mark.parametrize("depth", [0, 1, 2])
+@pytest.mark.parametrize("name", NAMES)
+def test_surroundings_of_every_op_are_programs(name: str, depth: int) -> None:
+    program = PROGRAMS[name]()
+    graph = def_use_graph(program.functions["main"])
+    for operation in walk(program.functions["main"]):
+        found = excerpt(program, "main", around(graph, operation.name, depth))
+        assert verify(found) == [], operation.name
+        text = print_program(found, weights="inline")
+        assert first_difference(parse_program(text), found) is None, text
+
+
+@pytest.mark.parametrize("package", shared_model_params())
+def test_surroundings_of_ops_of_real_models_are_programs(package: Path) -> None:
+    program = milopt.load(package).program
+    name = program.default_function_name
+    graph = def_use_graph(program.functions[name], name=name)
+    operations = [operation for operation in walk(program.functions[name]) if operation.op_type != "const"]
+    for operation in operations[:: max(1, len(operations) // 12)]:
+        try:
+            found = excerpt(program, name, around(graph, operation.name, 1))
+        except ProgramError as error:
+            assert "can not be an input" in str(error)  # noqa: PT017 - lists that are made further away
+            continue
+        assert verify(found) == []
+        text = print_program(found)
+        again = parse_program(text, missing_weights="zeros")
+        assert print_program(again, weights="inline").count("= const()") == text.count("= const()")
+
+
+def test_excerpt_computes_what_the_program_does() -> None:
+    program = PROGRAMS["linear_chain"]()
+    inputs = plausible_inputs(program.functions["main"])
+    first = cut(program, "first", "first_weight_0", "first_bias_0")
+    second = cut(program, "second", "second_weight_0", "second_bias_0")
+    between = Session(first).run(inputs)
+    rest = [op.name for op in program.functions["main"].operations if not op.name.startswith("first")]
+    last = Session(cut(program, *rest)).run(between)
+    expected = Session(program).run(inputs)
+    assert list(last) == list(expected)
+    for name, array in last.items():
+        np.testing.assert_allclose(array, expected[name], rtol=1e-3, atol=1e-3)
+    assert list(Session(second).run(between)) == ["second"]
