@@ -6,10 +6,13 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .ir.diagnostics import TextError as TextError
     from .ir.errors import CheckFailure as CheckFailure
     from .ir.errors import MiloptError as MiloptError
     from .ir.model import Model as Model
     from .ir.opening import load as load
+    from .ir.text.printer import print_program as print_program
+    from .ir.text.reading import parse_program as parse_program
     from .passes.manager import PassManager as PassManager
     from .passes.pipeline_text import parse_pipeline as parse_pipeline
     from .pipelines.optimize import Optimization as Optimization
@@ -24,9 +27,12 @@ _HOMES = {
     "Optimization": ".pipelines.optimize",
     "PassManager": ".passes.manager",
     "Session": ".runtime.session",
+    "TextError": ".ir.diagnostics",
     "load": ".ir.opening",
     "optimize": ".pipelines.optimize",
     "parse_pipeline": ".passes.pipeline_text",
+    "parse_program": ".ir.text.reading",
+    "print_program": ".ir.text.printer",
 }
 
 __all__ = [*sorted(_HOMES), "__version__"]  # noqa: PLE0604 - a list of strings, made from the table above

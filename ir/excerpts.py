@@ -18,17 +18,18 @@ def excerpt(program: Any, function_name: str, operations: Iterable[Any]) -> Any:
     Args:
         program: PyMIL; it is not changed, constants are shared.
         function_name: the function that the ops stand in.
-        operations: an op of a nested block stands for the op that owns the block.
+        operations: an op of a nested block stands for the op that owns the block. Constants that the ops take come
+            with them, because many inputs must be constant.
 
     Returns:
-        A PyMIL program. Its inputs are the values that the ops take from others, its outputs those that others take
-        from them; names and types are as they were.
+        A PyMIL program. Its inputs are the values that the ops take from others, its outputs those that the function
+        gives, then those that others take from them; names and types are as they were.
 
     Raises:
         ProgramError: a list would be an input, which no function can have.
     """
     function = program.functions[function_name]
-    chosen = {_outermost(operation, function) for operation in operations}
+    chosen = _with_constants({_outermost(operation, function) for operation in operations})
     kept = [operation for operation in function.operations if operation in chosen]
     part = Part(_taken(kept), kept, _given(kept, function))
     for var in part.inputs:
@@ -50,6 +51,21 @@ def _outermost(operation: Any, function: Any) -> Any:
     return operation
 
 
+def _with_constants(operations: set[Any]) -> set[Any]:
+    """Ops, and the constants that they, or those in their blocks, take."""
+    found, new = set(operations), set(operations)
+    while new:
+        makers = {var.op for var in _taken(list(new))}
+        new = {maker for maker in makers if maker is not None and _is_constant(maker)} - found
+        found |= new
+    return found
+
+
+def _is_constant(operation: Any) -> bool:
+    op_type = str(operation.op_type)
+    return op_type == "const" or op_type.startswith("constexpr_")
+
+
 def _within(operations: Iterable[Any]) -> Iterator[Any]:
     for operation in operations:
         yield operation
@@ -68,13 +84,14 @@ def _taken(operations: list[Any]) -> list[Any]:
 
 
 def _given(operations: list[Any], function: Any) -> list[Any]:
-    """The values that others take, or the function gives; else those that nothing takes."""
+    """The values that the function gives, or others take; else those that nothing takes."""
     inside = set(_within(operations))
-    made = [var for operation in operations if operation.op_type != "const" for var in operation.outputs]
-    results = {id(var) for var in function.outputs}
-    given = [var for var in made if id(var) in results or any(user not in inside for user in var.child_ops)]
-    given += [var for var in made if var not in given and var.consuming_blocks and not _is_inner(var, operations)]
-    return given or [var for var in made if not var.child_ops] or made[-1:] or operations[-1].outputs
+    made = [var for operation in operations if not _is_constant(operation) for var in operation.outputs]
+    results = [var for var in function.outputs if var.op in inside]
+    given = results + [var for var in made if any(user not in inside for user in var.child_ops)]
+    given += [var for var in made if var.consuming_blocks and not _is_inner(var, operations)]
+    found = list({id(var): var for var in given}.values())
+    return found or [var for var in made if not var.child_ops] or made[-1:] or operations[-1].outputs
 
 
 def _is_inner(var: Any, operations: list[Any]) -> bool:

@@ -8,13 +8,22 @@ import click
 import pytest
 from milopt.cli.main import milopt
 from milopt.cli.mil_opt import mil_opt
+from milopt.ir.text.parser import parse_proto
+from milopt.ir.text.printer import print_proto
+from milopt.ir.text.reading import parse_program
+from milopt.ir.verifier import verify
 from support.source_tree import ROOT
 
 README = (ROOT / "README.md").read_text("utf-8")
+TEXT = (ROOT / "docs" / "text.md").read_text("utf-8")
 
 
-def blocks(language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+def blocks(language: str, page: str = README) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+
+
+def commands(page: str) -> list[str]:
+    return re.findall(r"^\$ (.*?)(?:\s+[#>].*)?$", "\n".join(blocks("console", page)), re.MULTILINE)
 
 
 def test_set_up_takes_two_commands() -> None:
@@ -28,8 +37,8 @@ def test_python_of_the_readme_runs(code: str, tmp_path: Path, monkeypatch: pytes
     exec(compile(code, "README.md", "exec"), {})  # noqa: S102 - our own text
 
 
-@pytest.mark.parametrize("line", re.findall(r"^\$ (.*?)(?:\s+#.*)?$", "\n".join(blocks("console")), re.MULTILINE))
-def test_commands_of_the_readme_exist(line: str) -> None:
+@pytest.mark.parametrize("line", [*commands(README), *commands(TEXT)])
+def test_commands_of_the_pages_exist(line: str) -> None:
     program, *words = shlex.split(line)
     command: click.Command = {"milopt": milopt, "mil-opt": mil_opt}[program]
     if isinstance(command, click.Group):
@@ -40,3 +49,9 @@ def test_commands_of_the_readme_exist(line: str) -> None:
 @pytest.mark.parametrize("path", sorted(re.findall(r"\]\(([\w./-]+)\)", README)))
 def test_links_of_the_readme_lead_somewhere(path: str) -> None:
     assert (ROOT / path).exists()
+
+
+def test_program_of_the_text_page_is_one() -> None:
+    (text,) = blocks("mil", TEXT)
+    assert print_proto(parse_proto(text).program) == text
+    assert verify(parse_program(text)) == []

@@ -69,10 +69,13 @@ def test_public_face_is_what_it_says() -> None:
         "Optimization",
         "PassManager",
         "Session",
+        "TextError",
         "__version__",
         "load",
         "optimize",
         "parse_pipeline",
+        "parse_program",
+        "print_program",
     }
     for name in milopt.__all__:
         found = getattr(milopt, name)

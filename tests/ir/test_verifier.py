@@ -169,7 +169,11 @@ def test_fault_in_a_nested_block_is_found() -> None:
     program = PROGRAMS["cond_in_loop"]()
     output(program, "halved")._sym_type = types.tensor(types.fp16, (3, 3))
     found = [str(each) for each in verify(program)]
-    assert [each for each in found if each.startswith("function 'main', op 'halved' (mul): its output 'halved' is tensor<fp16, [3, 3]>, ")]
+    assert [
+        each
+        for each in found
+        if each.startswith("function 'main', op 'halved' (mul): its output 'halved' is tensor<fp16, [3, 3]>, ")
+    ]
 
 
 def test_value_of_one_branch_is_not_visible_in_the_other() -> None:

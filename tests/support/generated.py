@@ -2,7 +2,8 @@
 
 Programs stay within what text carries: the version is 1, nothing has a documentation string, blocks have no
 attributes, and a program has at least one attribute, because the printer writes an empty `buildInfo` where there is
-none. Values inside lists, tuples and dictionaries stand there in full.
+none. No weight file is called `@model_path/sha256:...`, which says that a weight was left out. Values inside lists,
+tuples and dictionaries stand there in full.
 """
 
 from __future__ import annotations

@@ -35,7 +35,7 @@ AWKWARD_STRINGS = (
 )  # fmt: skip
 FILE_NAMES = (
     "@model_path/weights/weight.bin", "w", "", "../up", "C:\\a b\\c", 'qu"ote', "line\nbreak", "\U0001f600", "sha256:x",
-    "sha256:0123456789abcdef", "@model_path/sha256:0123456789abcdef", "@model_path/sha256:0123456789abcdef.bin",
+    "sha256:0123456789abcdef", "weights/sha256:0123456789abcdef",
 )  # fmt: skip
 
 strings = st.sampled_from(AWKWARD_STRINGS) | st.text(max_size=6)

@@ -11,6 +11,7 @@ from milopt.ir.text.reading import parse_program
 from support.hostile_texts import attribute
 
 INDENT = " " * 12
+MEND = " (mend the declared type, or the op's inputs)"
 
 
 def function(*operations: str, outputs: str = "y", inputs: str = "tensor<fp16, [2, 3]> x") -> str:
@@ -259,18 +260,18 @@ PROGRAMS = {
         f"{Y} = concat(axis = int32(0), interleave = bool(false), values = «(x, nope)»);",
         "op 'y': 'nope' is not defined",
     ),
-    "unknown input": (f"{Y} = relu(z = «x»);", "op 'y': relu has no input 'z' in the opset iOS18"),
-    "missing input": (f"{Y} = «add»(x = x);", "op 'y': its required input 'y' is missing"),
+    "unknown input": (f"{Y} = relu(z = «x»);", "op 'y': relu has no input 'z' in the opset iOS18 (it has x)"),
+    "missing input": (f"{Y} = «add»(x = x);", "op 'y': its required input 'y' is missing (give it: y = ...)"),
     "wrong shape": (
         "«tensor<fp16, [2, 4]> y» = relu(x = x);",
-        "op 'y': output 'y' is declared as tensor<fp16, [2, 4]> but inferred as tensor<fp16, [2, 3]>",
+        f"op 'y': output 'y' is declared as tensor<fp16, [2, 4]> but inferred as tensor<fp16, [2, 3]>{MEND}",
     ),
     "wrong element type": (
         "«tensor<fp32, [2, 3]> y» = relu(x = x);",
-        "op 'y': output 'y' is declared as tensor<fp32, [2, 3]> but inferred as tensor<fp16, [2, 3]>",
+        f"op 'y': output 'y' is declared as tensor<fp32, [2, 3]> but inferred as tensor<fp16, [2, 3]>{MEND}",
     ),
     "constant without a value": (
-        'fp16 y = «const»()[name = string("y")];', "op 'y': its required input 'val' is missing"
+        'fp16 y = «const»()[name = string("y")];', "op 'y': its required input 'val' is missing (give it: val = ...)"
     ),
     "name that is taken": (
         "«tensor<fp16, [2, 3]> x» = relu(x = x);",
@@ -327,7 +328,7 @@ def test_every_fault_is_told_in_the_order_of_the_text() -> None:
         text,
         "op 'a': unknown op 'rulu' (did you mean 'relu'?)",
         "op 'b': 'q' is not defined",
-        "op 'y': output 'y' is declared as tensor<fp16, [9, 3]> but inferred as tensor<fp16, [2, 3]>",
+        f"op 'y': output 'y' is declared as tensor<fp16, [9, 3]> but inferred as tensor<fp16, [2, 3]>{MEND}",
         "op 'c': 'p' is not defined",
         "op 'c': 'r' is not defined",
         "the block's outputs: 'nothing' is not defined",
@@ -407,7 +408,7 @@ def test_nothing_follows_from_an_unknown_op() -> None:
 def test_nothing_follows_from_a_wrong_declared_type(kind: str) -> None:
     check(
         chain("«tensor<fp16, [2, 4]> a» = relu(x = x);", kind),
-        "op 'a': output 'a' is declared as tensor<fp16, [2, 4]> but inferred as tensor<fp16, [2, 3]>",
+        f"op 'a': output 'a' is declared as tensor<fp16, [2, 4]> but inferred as tensor<fp16, [2, 3]>{MEND}",
     )
 
 
@@ -417,7 +418,7 @@ def test_nothing_follows_from_a_bad_constant() -> None:
         "tensor<fp16, [2, 3]> a = softmax(axis = axis, x = x);",
         "tensor<fp16, [2, 7]> y = concat(axis = axis, interleave = bool(false), values = (a, x));",
     )
-    check(text, "op 'axis': its required input 'val' is missing")
+    check(text, "op 'axis': its required input 'val' is missing (give it: val = ...)")
 
 
 def test_nothing_follows_from_a_missing_weight() -> None:
@@ -441,5 +442,5 @@ def test_faults_after_a_fault_that_do_not_follow_are_told() -> None:
         text,
         "op 'a': 'z' is not defined",
         "op 'c': unknown op 'rolu' (did you mean 'relu'?)",
-        "op 'y': output 'y' is declared as tensor<fp16, [4, 4]> but inferred as tensor<fp16, [2, 3]>",
+        f"op 'y': output 'y' is declared as tensor<fp16, [4, 4]> but inferred as tensor<fp16, [2, 3]>{MEND}",
     )
