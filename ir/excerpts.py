@@ -22,8 +22,8 @@ def excerpt(program: Any, function_name: str, operations: Iterable[Any]) -> Any:
             with them, because many inputs must be constant.
 
     Returns:
-        A PyMIL program. Its inputs are the values that the ops take from others, its outputs those that the function
-        gives, then those that others take from them; names and types are as they were.
+        A PyMIL program. Its inputs are the values that the ops take from others, its outputs those that others take
+        from them; inputs and outputs of the function come first, in its order. Names and types are as they were.
 
     Raises:
         ProgramError: a list would be an input, which no function can have.
@@ -31,7 +31,8 @@ def excerpt(program: Any, function_name: str, operations: Iterable[Any]) -> Any:
     function = program.functions[function_name]
     chosen = _with_constants({_outermost(operation, function) for operation in operations})
     kept = [operation for operation in function.operations if operation in chosen]
-    part = Part(_taken(kept), kept, _given(kept, function))
+    taken = _ordered(_taken(kept), function.inputs.values())
+    part = Part(taken, kept, _ordered(_given(kept, function), function.outputs))
     for var in part.inputs:
         if not (types.is_tensor(var.sym_type) or types.is_scalar(var.sym_type) or types.is_state(var.sym_type)):
             hint = "take more ops, so that it is made among them"
@@ -87,11 +88,16 @@ def _given(operations: list[Any], function: Any) -> list[Any]:
     """The values that the function gives, or others take; else those that nothing takes."""
     inside = set(_within(operations))
     made = [var for operation in operations if not _is_constant(operation) for var in operation.outputs]
-    results = [var for var in function.outputs if var.op in inside]
-    given = results + [var for var in made if any(user not in inside for user in var.child_ops)]
+    given = [var for var in function.outputs if var.op in inside]
+    given += [var for var in made if any(user not in inside for user in var.child_ops)]
     given += [var for var in made if var.consuming_blocks and not _is_inner(var, operations)]
-    found = list({id(var): var for var in given}.values())
-    return found or [var for var in made if not var.child_ops] or made[-1:] or operations[-1].outputs
+    return given or [var for var in made if not var.child_ops] or made[-1:] or operations[-1].outputs
+
+
+def _ordered(values: Iterable[Any], first: Iterable[Any]) -> list[Any]:
+    """Values, each once; those that are among the `first` in their order before all others."""
+    found = {id(var): var for var in values}
+    return list({id(var): var for var in (*first, *found.values()) if id(var) in found}.values())
 
 
 def _is_inner(var: Any, operations: list[Any]) -> bool:
