@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections import ChainMap
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from types import SimpleNamespace
+from types import MappingProxyType, SimpleNamespace
 from typing import Any
 
+from .block_faults import block_faults
 from .declared_types import declared_value, placeholder, type_fault
-from .errors import MiloptError, ProgramError, did_you_mean, located
+from .errors import MiloptError, ProgramError, located
 from .faults import Fault, FaultReport, Part
-from .input_faults import input_faults
+from .input_faults import input_faults, unknown_input
 from .mask_stand_ins import mask_stand_in
 from .proto_values import decode_value
 from .proto_walking import operation_name, selected_block, walk_operations
@@ -34,6 +35,8 @@ from .weight_store import WeightStore
 # An op's attributes other than its name; PyMIL has no place for them, so that they ride on the op.
 EXTRA_ATTRIBUTES = "_milopt_attributes"
 WRITE_STATE_SUFFIX = "_write_state"
+# PyMIL's inputs of `coreml_update_state`, and what the protobuf's `write_state` calls them.
+_WRITE_STATE = {"state": "input", "value": "data"}
 
 _Scope = ChainMap[str, Any]
 
@@ -121,14 +124,15 @@ class FunctionReader:
         name, result = operation_name(operation), None
         with self._attempt(f"op {name!r}", Part("op")):
             if operation.type == "write_state":
-                self._read_write_state(operation, name, scope)
+                self._build_write_state(operation, name, scope)
                 return
             if operation.type == "read_state":
                 result = _merged_with_write(self._bound(operation, "input", scope), name)
             if result is None:
                 result = self._build(operation, name, scope)
             if result is not None and len(operation.outputs) != len(result.outputs):
-                message = f"{operation.type} has {len(result.outputs)} outputs, not {len(operation.outputs)}"
+                count = len(result.outputs)
+                message = f"{operation.type} has {count} output{'s'[: count != 1]}, not {len(operation.outputs)}"
                 raise ProgramError(message, hint="declare each of them, with its type")
         for index, declared in enumerate(operation.outputs):
             if result is None or index >= len(result.outputs):
@@ -170,6 +174,9 @@ class FunctionReader:
             inputs |= self._decoded(operation, extra, name)
             extra = {}
         blocks = [self._read_nested(block, scope, name) for block in operation.blocks]
+        for error in block_faults(operation.type, blocks, inputs):
+            with self._attempt(f"op {name!r}", Part("op")):
+                raise error
         if self._faults > faults:
             return None
         result = self._new_operation(cls, name, inputs | control_flow_inputs(operation.type, blocks))
@@ -179,9 +186,11 @@ class FunctionReader:
             setattr(result, EXTRA_ATTRIBUTES, extra)
         return result
 
-    def _new_operation(self, cls: Any, name: str, inputs: dict[str, Any]) -> Any:
+    def _new_operation(
+        self, cls: Any, name: str, inputs: dict[str, Any], spelled: Mapping[str, str] = MappingProxyType({})
+    ) -> Any:
         doubtful = any(id(var) in self._doubtful for value in inputs.values() for var in _as_values(value))
-        faults = [] if doubtful else list(input_faults(cls, inputs))
+        faults = [] if doubtful else list(input_faults(cls, inputs, spelled))
         for part, error in faults:
             with self._attempt(f"op {name!r}", part):
                 raise error
@@ -213,9 +222,7 @@ class FunctionReader:
         for parameter, argument in sorted(operation.inputs.items()):  # a protobuf map has no order of its own
             with self._attempt(f"op {name!r}", Part("input", parameter)):
                 if parameter not in known:
-                    message = f"{operation.type} has no input {parameter!r} in the opset {self._opset}"
-                    listed = ", ".join(each for each in known if not each.startswith("_"))
-                    raise ProgramError(message, hint=did_you_mean(parameter, known) or f"it has {listed}")
+                    raise unknown_input(operation.type, parameter, known, self._opset)
                 values = [
                     self._bound_value(operation, name, parameter, binding, scope) for binding in argument.arguments
                 ]
@@ -237,12 +244,15 @@ class FunctionReader:
             self._read_block(block, scope.new_child({var.name: var for var in inputs}))
         return nested
 
-    def _read_write_state(self, operation: Any, name: str, scope: _Scope) -> None:
+    def _build_write_state(self, operation: Any, name: str, scope: _Scope) -> None:
         """`write_state`, which PyMIL calls `coreml_update_state`, has no output in the protobuf."""
-        cls = op_class("coreml_update_state", self._opset)
-        state = self._bound(operation, "input", scope)
-        inputs = {"state": state, "value": self._bound(operation, "data", scope)}
-        new_operation(cls, name=name.removesuffix(WRITE_STATE_SUFFIX), inputs=inputs)
+        faults, inputs = self._faults, {}
+        cls = op_class("coreml_update_state", self._opset, spelled="write_state")
+        for parameter, spelled in _WRITE_STATE.items():
+            with self._attempt(f"op {name!r}", Part("input", spelled)):
+                inputs[parameter] = self._bound(operation, spelled, scope)
+        if self._faults == faults:
+            self._new_operation(cls, name.removesuffix(WRITE_STATE_SUFFIX), inputs, _WRITE_STATE)
 
 
 def _is_constant(operation: Any) -> bool:
@@ -258,7 +268,13 @@ def _merged_with_write(state: Any, name: str) -> Any:
     """PyMIL's single op for a write and the read right after it, if that is what there is."""
     operations = curr_block().operations
     last = operations[-1] if len(operations) else None
-    if last is None or last.op_type != "coreml_update_state" or last.state is not state or last.outputs[0].child_ops:
+    if (
+        last is None
+        or last.outputs is None
+        or last.op_type != "coreml_update_state"
+        or last.state is not state
+        or last.outputs[0].child_ops
+    ):
         return None
     last.name = name
     return last

@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, TypeAlias
 
 import attrs
 
-from .errors import ProgramError
+from .errors import ProgramError, did_you_mean
 from .faults import Part
-from .pymil import Var, types
+from .pymil import Var, opset_with_input, types
+from .targets import Opset
 from .type_words import type_words
 
+# What inputs must be that are no tensors, by PyMIL's class for them.
+_KINDS = {
+    "ListInputType": "a list",
+    "ListOrTensorOrDictInputType": "a list, a tensor or a dictionary",
+    "StateInputType": "a state",
+    "TupleInputType": "several values: (a, b)",
+}
 InputFault: TypeAlias = tuple[Part, ProgramError]
 
 
@@ -47,31 +55,42 @@ def _requirements(cls: Any) -> tuple[_Requirement, ...]:
     return tuple(each for each in found if not each.parameter.startswith("_"))
 
 
-def input_faults(cls: Any, inputs: Mapping[str, Any]) -> Iterator[InputFault]:
+def input_faults(cls: Any, inputs: Mapping[str, Any], spelled: Mapping[str, str]) -> Iterator[InputFault]:
     """Required inputs that are missing, inputs that must be constant and are not, and inputs of wrong types.
 
     Args:
         cls: the op's PyMIL class.
         inputs: values by parameter, of parameters that the op has.
+        spelled: what the program calls a parameter, where PyMIL has another name.
     """
     found = False
-    first: dict[str, _Requirement] = {}
-    for each in _requirements(cls):
-        value = inputs.get(each.parameter)
+    first: dict[str, tuple[_Requirement, Any]] = {}
+    for required in _requirements(cls):
+        value = inputs.get(required.parameter)
+        each = attrs.evolve(required, parameter=spelled[required.parameter]) if spelled else required
         if value is None and not each.kind.optional:
-            yield Part("op"), _missing(each.parameter)
+            yield Part("op"), _missing(each.parameter, "attribute" if cls.__name__ == "const" else "input")
         elif isinstance(value, Var):
             fault = _input_fault(each, value)
             if fault is None and not found and each.domain:
-                other = first.setdefault(each.domain, each)
-                fault = _unequal(each, value, other, inputs[other.parameter])
+                other, theirs = first.setdefault(each.domain, (each, value))
+                fault = _unequal(each, value, other, theirs)
             if fault is not None:
                 found = True
                 yield Part("input", each.parameter), fault
 
 
-def _missing(parameter: str) -> ProgramError:
-    return ProgramError(f"its required input {parameter!r} is missing", hint=f"give it: {parameter} = ...")
+def unknown_input(op_type: str, parameter: str, known: Iterable[str], opset: Opset) -> ProgramError:
+    """The error about an input that an op does not have in an opset."""
+    since = opset_with_input(op_type, parameter)
+    listed = ", ".join(each for each in known if not each.startswith("_"))
+    near = did_you_mean(parameter, known) or f"it has {listed}"
+    message = f"{op_type} has no input {parameter!r} in the opset {opset}"
+    return ProgramError(message, hint=f"it came with {since}" if since and since > opset else near)
+
+
+def _missing(parameter: str, what: str) -> ProgramError:
+    return ProgramError(f"its required {what} {parameter!r} is missing", hint=f"give it: {parameter} = ...")
 
 
 def _input_fault(wanted: _Requirement, var: Any) -> ProgramError | None:
@@ -81,7 +100,9 @@ def _input_fault(wanted: _Requirement, var: Any) -> ProgramError | None:
     else:
         fits = wanted.kind.is_compatible(var)
     if not fits:
-        words = _listed(wanted.allowed) if wanted.is_tensor else getattr(wanted.kind, "type_str", "of another kind")
+        words = (
+            _listed(wanted.allowed) if wanted.is_tensor else _KINDS.get(type(wanted.kind).__name__, "of another kind")
+        )
         message = f"its input {wanted.parameter!r} is {type_words(var.sym_type)}, it must be {words}"
         return ProgramError(message, hint="give it another value, or cast this one")
     if wanted.kind.const and not var.is_descendant_of_const:

@@ -83,6 +83,9 @@ class _Exporter(MILProtoExporter):  # type: ignore[misc] # coremltools is untype
 
     def types_to_proto(self, valuetype: Any) -> Any:
         """The protobuf type of a PyMIL type; shared, and not to be changed."""
+        if types.is_list(valuetype) and not types.is_tensor(valuetype.T[0]):
+            element = types.BUILTIN_TO_PROTO_TYPES[valuetype.T[0]]
+            return helper.create_valuetype_list(length=valuetype.T[1], elem_shape=(), dtype=element)
         shape = valuetype.get_shape() if types.is_tensor(valuetype) else None
         if shape is None or any(is_symbolic(size) for size in shape):
             return super().types_to_proto(valuetype)

@@ -9,7 +9,8 @@ from __future__ import annotations
 import functools
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from math import prod
 from typing import Any, TypeAlias
 
 # isort: off
@@ -41,7 +42,7 @@ from coremltools.converters.mil.mil.types.symbolic import is_symbolic
 
 from .dtypes import DType, dtype_named, dtype_of_proto
 from .errors import ProgramError, did_you_mean
-from .targets import IOS18, Opset, opset_of_specification
+from .targets import IOS18, OPSETS, Opset, opset_of_specification
 
 __all__ = [
     "AbstractGraphPass",
@@ -67,6 +68,7 @@ __all__ = [
     "new_operation",
     "op_class",
     "opset_of",
+    "opset_with_input",
     "proto",
     "types",
     "unique_names",
@@ -98,8 +100,14 @@ def opset_of(function: Any) -> Opset:
     return opset_of_specification(int(function.opset_version))
 
 
-def op_class(op_type: str, opset: Opset, where: object = None) -> Any:
+def op_class(op_type: str, opset: Opset, where: object = None, *, spelled: str | None = None) -> Any:
     """The op's class in an opset.
+
+    Args:
+        op_type: PyMIL's name of it.
+        opset: decides on the version.
+        where: for errors.
+        spelled: what errors call the op.
 
     Raises:
         ProgramError: no opset has this op, or only later ones do.
@@ -112,8 +120,19 @@ def op_class(op_type: str, opset: Opset, where: object = None) -> Any:
     newest = min(opset.specification_version, max(variants))
     if AvailableTarget(newest) not in variants:
         first = min(variants).name
-        raise ProgramError(f"op {op_type!r} is not in the opset {opset}", where=where, hint=f"it came with {first}")
+        raise ProgramError(
+            f"op {spelled or op_type!r} is not in the opset {opset}", where=where, hint=f"it came with {first}"
+        )
     return _version_of_op(op_type, available_target(min(opset, IOS18)))
+
+
+def opset_with_input(op_type: str, parameter: str) -> Opset | None:
+    """The first opset in which an op has an input; None if it has it in none."""
+    for opset in OPSETS:
+        with suppress(ProgramError):
+            if parameter in op_class(op_type, opset).input_spec.input_types:
+                return opset
+    return None
 
 
 @functools.cache
@@ -168,6 +187,38 @@ def _dimension(dimension: Any) -> Any:
     return get_new_variadic_symbol() if dimension.unknown.variadic else get_new_symbol()
 
 
+# Elements of a value that PyMIL may compute from others in passing; more only if a value that it takes is as large.
+_LARGEST_COMPUTED = 1 << 24
+
+
+@contextmanager
+def _small_values_only() -> Iterator[None]:
+    """While it lasts, PyMIL does not compute huge values from small ones: `fill` and `tile` can ask for any size."""
+    original = Operation._auto_val  # noqa: SLF001 - this is the adapter
+
+    def limited(operation: Any, output_types: tuple[Any, ...]) -> Any:
+        largest = max(map(_elements, output_types), default=0)
+        if largest > _LARGEST_COMPUTED and operation.op_type != "const":
+            taken = (var for var in operation._input_vars.values() if isinstance(var, Var))  # noqa: SLF001
+            if largest > max((_elements(var.sym_type) for var in taken), default=0):
+                return tuple(None for _ in output_types)
+        return original(operation, output_types)
+
+    Operation._auto_val = limited  # noqa: SLF001
+    try:
+        yield
+    finally:
+        Operation._auto_val = original  # noqa: SLF001
+
+
+def _elements(kind: Any) -> int:
+    """The elements of a type's values; 0 where their number is unknown."""
+    if not types.is_tensor(kind):
+        return 0
+    shape = kind.get_shape()
+    return 0 if any(is_symbolic(size) for size in shape) else prod(int(size) for size in shape)
+
+
 def new_operation(cls: Any, *, name: str, inputs: dict[str, Any], before: Any = None) -> Any:
     """Adds an op of an exact class to the current block; its type and value inference run.
 
@@ -184,8 +235,11 @@ def new_operation(cls: Any, *, name: str, inputs: dict[str, Any], before: Any = 
         ProgramError: the op does not take these inputs.
     """
     try:
-        # Sorted, as the protobuf's inputs are read: constants made from values come in the same order either way.
-        outputs = mb._add_op(cls, name=name, before_op=before, **dict(sorted(inputs.items())))  # noqa: SLF001
+        with _small_values_only():
+            # Sorted, as the protobuf's inputs are read: constants made of values come in the same order either way.
+            outputs = mb._add_op(cls, name=name, before_op=before, **dict(sorted(inputs.items())))  # noqa: SLF001
+    except MemoryError as error:
+        raise ProgramError("its value takes more memory than there is", where=f"op {name!r}") from error
     except (
         ValueError,
         TypeError,

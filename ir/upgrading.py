@@ -65,7 +65,7 @@ def _convert(operation: Any, inputs: dict[str, Any], now: Opset, opset: Opset) -
     for change in NOT_RAISABLE:
         if operation.op_type == change.op_type and now < change.since <= opset:
             raise ProgramError(
-                f"{change.op_type} can not be raised past {change.since}: {change.reason}",
+                f"{change.op_type} can not be raised to {change.since} or later: {change.reason}",
                 where=f"op {operation.name!r}",
                 hint=f"choose a target before {change.since}",
             )

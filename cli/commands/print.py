@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ...ir.errors import ProgramError, did_you_mean
 from .. import options
 from ..opening import open_model
 
@@ -105,18 +106,26 @@ class _Printer:
         return print_program(program, weights=chosen, dialect=self._dialect)
 
     def around(self, function: str | None, name: str, depth: int) -> list[str]:
-        """The text of the program of an op and its neighbours."""
+        """The text of the program of an op and its neighbours, which is one of the first stage that has the op."""
         from ...ir.excerpts import excerpt
         from ...ir.graphs.def_use import def_use_graph
         from ...ir.graphs.slices import around
 
+        absent: list[ProgramError] = []
         for stage in self._model.stages:
             program = stage.program
             chosen = function or program.default_function_name
-            if chosen in program.functions:
+            if chosen not in program.functions:
+                continue
+            try:
                 found = around(def_use_graph(program.functions[chosen], name=chosen), name, depth)
+            except ProgramError as error:
+                absent.append(error)
+            else:
                 return [self._program(excerpt(program, chosen, found))]
-        raise _no_function(self._model, function or "main")
+        if not absent:
+            raise _no_function(self._model, function or "main")
+        raise next((error for error in absent if error.hint), absent[0])
 
 
 def _has(stage: Stage, function: str | None) -> bool:
@@ -132,9 +141,7 @@ def _only(program: Any, function: str) -> Any:
     return result
 
 
-def _no_function(model: Model, name: str) -> Exception:
-    from ...ir.errors import ProgramError, did_you_mean
-
+def _no_function(model: Model, name: str) -> ProgramError:
     known = [function for stage in model.stages for function in stage.specification.mlProgram.functions]
     hint = did_you_mean(name, known) or f"the functions are {', '.join(known)}"
     return ProgramError(f"there is no function {name!r}", where=model.name, hint=hint)

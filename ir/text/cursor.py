@@ -15,12 +15,20 @@ _BLANK = re.compile(r"(?:\s++|//[^\n]*+)*+")
 _WORD = re.compile(r"[^\W\d][\w.$@]*+")
 _STRING = re.compile(r'"(?:[^"\\\n]++|\\.)*+"')
 _NUMBER = re.compile(r"[-+]?+(?:[0-9.][0-9a-zA-Z.]*+(?:(?<=[pPeE])[-+][0-9]++)?+|inf\b|nan\b)")
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _ESCAPE = re.compile(r"\\(?:([\\\"'ntr0abfv])|x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|)", re.DOTALL)
 _SIMPLE_ESCAPES = {
     "n": "\n", "t": "\t", "r": "\r", "0": "\0", "a": "\a", "b": "\b", "f": "\f", "v": "\v",
 }  # fmt: skip
 
-MAX_DEPTH = 64
+# A level of types, literals or blocks takes up to four of the hundred levels that protobuf readers allow.
+MAX_DEPTH = 20
+_SHOWN = 40
+
+
+def quoted(word: str) -> str:
+    """A word in quotes, for messages, which must not be as long as a text can be."""
+    return repr(word if len(word) <= _SHOWN else word[:_SHOWN] + "...")
 
 
 class Cursor:
@@ -39,6 +47,13 @@ class Cursor:
         self.position = self.end = 0
         self._depth = 0
         self.move_to(0)
+        self._refuse_surrogates()
+
+    def _refuse_surrogates(self) -> None:
+        """Halves of characters, which undecodable bytes become on the way in, can stand in no program."""
+        found = _SURROGATE.search(self.text)
+        if found:
+            self.fail("this is no character: the text was not UTF-8", at=found.start())
 
     def move_to(self, position: int) -> None:
         """Goes to the first token at or after `position`, where the one before ended."""
@@ -79,8 +94,7 @@ class Cursor:
         if self.text[self.position] == '"':
             return "a string"
         word = _WORD.match(self.text, self.position) or _NUMBER.match(self.text, self.position)
-        found = word.group() if word else self.text[self.position]
-        return repr(found if len(found) <= 40 else found[:40] + "...")
+        return quoted(word.group() if word else self.text[self.position])
 
     def peek_word(self) -> str:
         """The word that is next, or the empty string."""

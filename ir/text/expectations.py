@@ -18,10 +18,10 @@ from ..diagnostics import Diagnostic, Location, Severity
 from .source import Source
 
 _EXPECTED = re.compile(
-    r"//.*?\bexpected-(?P<severity>error|warning|remark)(?:@(?P<place>[+-]\d+|above|below|unknown))?\s*"
+    r"expected-(?P<severity>error|warning|remark)(?:@(?P<place>[+-]\d+|above|below|unknown))?\s*"
     r"\{\{(?P<text>.*?)\}\}"
 )
-_LIKELY = re.compile(r"//.*?(\bexpected-\w+)")
+_LIKELY = re.compile(r"\bexpected-\w+")
 
 
 @attrs.frozen
@@ -54,13 +54,14 @@ def expectations(source: Source) -> list[Expectation]:
     """
     found, offset = [], 0
     for line in source.text.splitlines(keepends=True):
-        match = _EXPECTED.search(line)
-        likely = _LIKELY.search(line)
-        if match:
-            found.append(_expectation(match, source.location(offset + match.start(), len(match.group()))))
-        elif likely:
-            hint = "// expected-error@+1 {{message}}; also warning and remark, @-1, @above, @below and @unknown"
-            source.error(offset + likely.start(1), len(likely.group(1)), "this is no expected diagnostic", hint)
+        code, _, comment = line.partition("//")
+        for likely in _LIKELY.finditer(comment):
+            start = offset + len(code) + len("//") + likely.start()
+            match = _EXPECTED.match(comment, likely.start())
+            if match is None:
+                hint = "// expected-error@+1 {{message}}; also warning and remark, @-1, @above, @below and @unknown"
+                source.error(start, len(likely.group()), "this is no expected diagnostic", hint)
+            found.append(_expectation(match, source.location(start, len(match.group()))))
         offset += len(line)
     return found
 

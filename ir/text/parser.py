@@ -28,7 +28,7 @@ from ..errors import did_you_mean
 from ..faults import Part, PartKind
 from ..pymil import proto
 from ..targets import OPSETS
-from .cursor import Cursor
+from .cursor import Cursor, quoted
 from .source import Source
 from .type_parser import TypeParser
 from .value_parser import ValueParser
@@ -49,6 +49,7 @@ class Parsed:
         program: the protobuf `MIL.Program`.
         dialect: the version in its first line.
         source: the text.
+        start: where the program begins.
         functions: where each function begins.
         operations: by function, where its ops begin: an op comes before those in its blocks.
     """
@@ -56,6 +57,7 @@ class Parsed:
     program: Any
     dialect: Dialect
     source: Source
+    start: int
     functions: dict[str, int]
     operations: dict[str, array[int]]
 
@@ -106,7 +108,7 @@ class _Parser:
 
     def parse(self) -> Parsed:
         """The whole text."""
-        cursor, program = self._cursor, _MIL.Program(version=1)
+        cursor, program, begin = self._cursor, _MIL.Program(version=1), self._cursor.position
         dialect = self._header()
         self._attributes(program.attributes)
         cursor.expect("{", "at the beginning of the program")
@@ -120,7 +122,7 @@ class _Parser:
             several = "mil-opt --split-input-file takes texts apart at lines of // -----"
             hint = several if cursor.peek_word() == "program" else None
             cursor.fail(f"expected the end of the text, found {cursor.found()}", hint=hint)
-        return Parsed(program, dialect, cursor.source, functions, operations)
+        return Parsed(program, dialect, cursor.source, begin, functions, operations)
 
     def _header(self) -> Dialect:
         self._keyword("program", "at the beginning of the text")
@@ -149,7 +151,7 @@ class _Parser:
                 cursor.expect(",", "or ']' after an attribute")
             first, start, name = False, cursor.position, cursor.name("the name of an attribute")
             if name in attributes:
-                cursor.fail(f"the attribute {name!r} is given twice", at=start, length=len(name))
+                cursor.fail(f"the attribute {quoted(name)} is given twice", at=start, length=len(name))
             cursor.expect("=", "after the name of an attribute")
             start = cursor.position
             attributes[name].CopyFrom(self._values.parse())
@@ -160,7 +162,7 @@ class _Parser:
         self._keyword("func", "or '}' in the program")
         start, name = cursor.position, cursor.name("the name of a function")
         if name in functions:
-            cursor.fail(f"the function {name!r} is defined twice", at=start, length=len(name))
+            cursor.fail(f"the function {quoted(name)} is defined twice", at=start, length=len(name))
         function = functions[name]
         cursor.expect("<", "and an opset after the name of a function")
         function.opset = self._opset()
@@ -176,7 +178,7 @@ class _Parser:
         start, name = self._cursor.position, self._cursor.word("an opset, such as ios17")
         if name not in _OPSETS:
             hint = did_you_mean(name, _OPSETS) or f"known are {', '.join(_OPSETS)}"
-            self._cursor.fail(f"unknown opset {name!r}", at=start, length=len(name), hint=hint)
+            self._cursor.fail(f"unknown opset {quoted(name)}", at=start, length=len(name), hint=hint)
         return _OPSETS[name].mil_name
 
     def _parameters(self, inputs: Any) -> None:
@@ -192,7 +194,7 @@ class _Parser:
     def _definition(self, values: Any, what: PartKind) -> None:
         """Takes the type and the name of an output or a parameter."""
         start, kind = self._cursor.position, self._types.parse()
-        name = self._cursor.name(f"the name of this {what}")
+        name = self._cursor.name(f"the name of this {'input' if what == 'parameter' else what}")
         values.add(name=name, type=kind)
         self._note(what, name, start)
 
@@ -233,7 +235,7 @@ class _Parser:
     def _outputs(self, outputs: Any) -> None:
         """Takes `type name, ... =`; an op without outputs begins with its type and a parenthesis."""
         cursor = self._cursor
-        if not self._types.at_type():
+        if not self._types.at_type() or self._after(cursor.peek_word()) == "(":
             self._check_untyped()
             return
         self._definition(outputs, "output")
@@ -250,13 +252,15 @@ class _Parser:
         if word and _DEFINED.match(cursor.text, cursor.position + len(word)):
             self._types.parse()  # no type begins like this: it says so
         if word and _ASSIGNED.match(cursor.text, cursor.position + len(word)):
-            cursor.fail("a value needs its type in front", length=len(word), hint=f"tensor<fp16, [1, 2]> {word} = ...")
+            cursor.fail(
+                "a value needs its type in front", length=len(word), hint="such as tensor<fp16, [1, 2]> y = ..."
+            )
 
     def _argument(self, inputs: Any) -> None:
         cursor = self._cursor
         start, name = cursor.position, cursor.name("the name of an input")
         if name in inputs:
-            cursor.fail(f"the input {name!r} is given twice", at=start, length=len(name))
+            cursor.fail(f"the input {quoted(name)} is given twice", at=start, length=len(name))
         cursor.expect("=", "after the name of an input")
         arguments = inputs[name].arguments
         start = cursor.position

@@ -14,6 +14,7 @@ _PLAIN = re.compile(r"[\[\]0-9a-zA-Z.,+\- \t\r\n]++")
 _PARTED = re.compile(r"[^\s,\[\]]\s+[^\s,\[\]]")  # two words without a comma between them
 _ALL_BUT_MARKS = bytes(set(range(256)) - set(b"[],"))
 _BLANKS_AND_BRACKETS = b"[] \t\r\n"
+_REMEMBERED = 4096  # the marks of small tensors, of which texts have many alike
 _PIECE = 1 << 16  # characters that are taken apart together
 
 
@@ -31,7 +32,8 @@ def plain_words(text: str, start: int, shape: Sequence[int | None]) -> tuple[Ite
     characters = found.group().encode("ascii")
     marks = characters.translate(None, _ALL_BUT_MARKS)
     known = tuple(size or 0 for size in shape)
-    if len(marks) != _marks_length(known) or marks != _marks(known):
+    length = _marks_length(known)
+    if len(marks) != length or marks != (_remembered_marks if length <= _REMEMBERED else _marks)(known):
         return None
     return _pieces(characters.translate(None, _BLANKS_AND_BRACKETS).decode("ascii")), found.end()
 
@@ -44,13 +46,15 @@ def _marks_length(shape: tuple[int, ...]) -> int:
     return length
 
 
-@functools.lru_cache(maxsize=64)
 def _marks(shape: tuple[int, ...]) -> bytes:
     """The brackets and commas of a tensor: `[[,],[,],[,]]` for the shape [3, 2]."""
     inner = b""
     for size in reversed(shape):
-        inner = b"[" + b",".join([inner] * size) + b"]"
+        inner = b"[" + (inner + b",") * (size - 1) + inner + b"]"  # joining bytes takes 80 bytes an item
     return inner
+
+
+_remembered_marks = functools.lru_cache(maxsize=64)(_marks)
 
 
 def _pieces(words: str) -> Iterator[list[str]]:

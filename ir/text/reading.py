@@ -13,7 +13,7 @@ from ..faults import Fault, Part
 from ..program_faults import message_of, read_with_faults
 from ..proto_walking import operation_name, selected_block, walk_operations
 from ..weight_store import MissingWeights, WeightStore
-from .parser import Parsed, parse_proto, trace
+from .parser import Parsed, Spans, parse_proto, trace
 from .source import Source
 
 
@@ -51,21 +51,32 @@ def program_of(parsed: Parsed, weights: WeightStore, function_order: Iterable[st
 
 def diagnostics_of(parsed: Parsed, faults: Iterable[Fault]) -> list[Diagnostic]:
     """A diagnostic with its place for each fault of a text's program, in the order of the text."""
-    placed = [(location_of(parsed, fault), fault) for fault in faults]
+    places = Places(parsed)
+    placed = [(places.of(fault), fault) for fault in faults]
     placed.sort(key=lambda each: (each[0].line, each[0].column))
     return [
         Diagnostic(fault.subject, message_of(fault), fault.error.hint, location=location) for location, fault in placed
     ]
 
 
-def location_of(parsed: Parsed, fault: Fault) -> Location:
-    """Where the part of an op or function that a fault is about stands in the text."""
-    if fault.function not in parsed.functions:
-        return parsed.source.location(0)
-    operations = parsed.operations[fault.function]
-    offset = parsed.functions[fault.function] if fault.operation is None else operations[fault.operation]
-    spans = trace(parsed, offset)
-    return parsed.source.location(*spans.get(fault.part, spans.get(Part("op"), (offset, 1))))
+class Places:
+    """The places of faults in a text; an op or function with faults is parsed anew, once."""
+
+    def __init__(self, parsed: Parsed) -> None:
+        self._parsed = parsed
+        self._spans: dict[int, Spans] = {}
+
+    def of(self, fault: Fault) -> Location:
+        """Where the part of an op or function that a fault is about stands."""
+        parsed = self._parsed
+        if fault.function not in parsed.functions:
+            return parsed.source.location(parsed.start)
+        operations = parsed.operations[fault.function]
+        offset = parsed.functions[fault.function] if fault.operation is None else operations[fault.operation]
+        if offset not in self._spans:
+            self._spans[offset] = trace(parsed, offset)
+        spans = self._spans[offset]
+        return parsed.source.location(*spans.get(fault.part, spans.get(Part("op"), (offset, 1))))
 
 
 def location_of_op(parsed: Parsed, name: str, function: str | None = None) -> Location | None:
@@ -74,5 +85,5 @@ def location_of_op(parsed: Parsed, name: str, function: str | None = None) -> Lo
         _, block = selected_block(parsed.program.functions[each])
         for number, operation in enumerate(walk_operations(block)):
             if operation_name(operation) == name:
-                return location_of(parsed, Fault(ProgramError(""), each, number))
+                return Places(parsed).of(Fault(ProgramError(""), each, number))
     return None

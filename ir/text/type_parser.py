@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Any
 
 from ..dtypes import DTYPES, dtype_named
 from ..errors import did_you_mean
 from ..pymil import proto
-from .cursor import Cursor
+from .cursor import Cursor, quoted
 
 _MIL = proto.MIL_pb2
 _ELEMENTS = {dtype.name for dtype in DTYPES}
@@ -16,6 +17,17 @@ _COMPOSITES = ("tensor", "list", "dict", "tuple", "state")
 # The common case, taken in one step and remembered: the same few types stand in a text thousands of times.
 _PLAIN = re.compile(r"tensor<[a-z0-9]+, ?\[[0-9, ]*\]>|(?:string|bool|u?int\d+|fp\d+)(?=[ (])")
 _LARGEST_SIZE = 2**63 - 1
+MAX_RANK = 16  # more than any op takes
+# What other tools call the element types.
+_ELSEWHERE = {
+    "float16": "fp16", "half": "fp16", "f16": "fp16", "float": "fp32", "float32": "fp32", "f32": "fp32",
+    "double": "fp64", "float64": "fp64", "f64": "fp64", "int": "int32", "i32": "int32", "i8": "int8", "i16": "int16",
+    "i64": "int64", "long": "int64", "boolean": "bool", "i1": "bool", "str": "string",
+}  # fmt: skip
+
+
+def _meant(word: str, known: Iterable[str]) -> str | None:
+    return f"did you mean {_ELSEWHERE[word]!r}?" if word in _ELSEWHERE else did_you_mean(word, known)
 
 
 class TypeParser:
@@ -54,8 +66,8 @@ class TypeParser:
             self._cursor.expect(">", f"at the end of the {word} type")
         else:
             known = [*_ELEMENTS, *_COMPOSITES]
-            hint = did_you_mean(word, known) or f"known are {', '.join(known[-5:])} and element types such as fp16"
-            self._cursor.fail(f"unknown type {word!r}", at=start, length=len(word), hint=hint)
+            hint = _meant(word, known) or f"known are {', '.join(_COMPOSITES)} and element types such as fp16"
+            self._cursor.fail(f"unknown type {quoted(word)}", at=start, length=len(word), hint=hint)
         self._cursor.leave()
         return result
 
@@ -63,14 +75,16 @@ class TypeParser:
         cursor = self._cursor
         start, name = cursor.position, cursor.word("an element type")
         if name not in _ELEMENTS:
-            hint = did_you_mean(name, _ELEMENTS)
-            cursor.fail(f"unknown element type {name!r}", at=start, length=len(name), hint=hint)
+            hint = _meant(name, _ELEMENTS) or f"known are {', '.join(dtype.name for dtype in DTYPES)}"
+            cursor.fail(f"unknown element type {quoted(name)}", at=start, length=len(name), hint=hint)
         cursor.expect(",", "between the element type and the shape")
         cursor.expect("[", "at the beginning of the shape")
         dimensions: list[Any] = []
         while not cursor.accept("]"):
             if dimensions:
                 cursor.expect(",", "or ']' after a dimension")
+            if len(dimensions) == MAX_RANK:
+                cursor.fail(f"tensors have {MAX_RANK} dimensions at most")
             dimensions.append(self._dimension())
         tensor = _MIL.TensorType(dataType=dtype_named(name).proto, rank=len(dimensions), dimensions=dimensions)
         return _MIL.ValueType(tensorType=tensor)

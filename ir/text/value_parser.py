@@ -41,15 +41,14 @@ class ValueParser:
         cursor = self._cursor
         value = _MIL.Value(type=self._types.parse())
         cursor.expect("(", "after the type of a value")
-        if not self._place(value):
-            self._fill(value, value.type)
+        self._fill(value, value.type)
         cursor.expect(")", "at the end of the value")
         return value
 
     def _place(self, value: Any) -> bool:
         """Takes what stands for a value that lies elsewhere, if that is next."""
         cursor = self._cursor
-        word = cursor.peek_word() if value.type.WhichOneof("type") == "tensorType" else ""
+        word = cursor.peek_word()
         if word not in ("BLOBFILE", "ELIDED"):
             return False
         cursor.word("")
@@ -90,7 +89,8 @@ class ValueParser:
         name = kind.WhichOneof("type")
         self._cursor.enter()
         if name == "tensorType":
-            self._tensor(value, kind.tensorType)
+            if not self._place(value):
+                self._tensor(value, kind.tensorType)
         elif name == "listType":
             self._list(value, kind.listType)
         elif name == "tupleType":
@@ -101,10 +101,12 @@ class ValueParser:
             self._cursor.fail("states have no values")
         self._cursor.leave()
 
-    def _item(self, items: Any, kind: Any) -> None:
-        item = items.add()
-        item.type.CopyFrom(kind)
+    def _item(self, item: Any, kind: Any) -> None:
+        """Takes a part of another value. An empty one gets no type: its type may be far longer than its literal."""
+        start = self._cursor.position
         self._fill(item, kind)
+        if self._cursor.text[start : self._cursor.end] not in ("[]", "{}", "()"):
+            item.type.CopyFrom(kind)
 
     def _list(self, value: Any, kind: Any) -> None:
         start = self._cursor.position
@@ -114,7 +116,7 @@ class ValueParser:
         while not self._cursor.accept("]"):
             if items:
                 self._cursor.expect(",", "or ']' after an element of the list")
-            self._item(items, kind.type)
+            self._item(items.add(), kind.type)
         known = kind.length.WhichOneof("dimension") == "constant"
         if known and kind.length.constant.size != len(items):
             said = kind.length.constant.size
@@ -126,7 +128,7 @@ class ValueParser:
         for index, member in enumerate(kind.types):
             if index:
                 self._cursor.expect(",", f"in a tuple of {len(kind.types)}")
-            self._item(value.immediateValue.tuple.values, member)
+            self._item(value.immediateValue.tuple.values.add(), member)
         self._cursor.expect(")", f"at the end of a tuple of {len(kind.types)}")
 
     def _dictionary(self, value: Any, kind: Any) -> None:
@@ -140,8 +142,7 @@ class ValueParser:
             cursor.expect("{", "at the beginning of an entry: {key, value}")
             pair = pairs.add()
             for part, part_kind, mark in ((pair.key, kind.keyType, ","), (pair.value, kind.valueType, "}")):
-                part.type.CopyFrom(part_kind)
-                self._fill(part, part_kind)
+                self._item(part, part_kind)
                 cursor.expect(mark, "in an entry of the dictionary: {key, value}")
 
     def _tensor(self, value: Any, kind: Any) -> None:

@@ -108,7 +108,7 @@ PROGRAM_EDITS: dict[str, tuple[Edit, type[milopt.MiloptError], str]] = {
     "too many outputs": (
         lambda s: linear(s).outputs.add(name="second").type.CopyFrom(linear(s).outputs[0].type),
         ProgramError,
-        r"op 'linear': linear has 1 outputs, not 2",
+        r"op 'linear': linear has 1 output, not 2",
     ),
     "another output type": (
         lambda s: setattr(linear(s).outputs[0].type.tensorType.dimensions[1].constant, "size", 63),

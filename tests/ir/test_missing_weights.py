@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import re
 import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
@@ -10,6 +12,8 @@ from typing import Any
 import milopt
 import numpy as np
 import pytest
+from milopt.cli.entry import BAD_INPUT, DONE, run
+from milopt.cli.main import milopt as milopt_command
 from milopt.ir.copying import copy_function, copy_program
 from milopt.ir.diagnostics import TextError
 from milopt.ir.errors import PackageError
@@ -22,6 +26,7 @@ from milopt.ir.text.writing import write_program_text
 from milopt.passes.manager import PassManager
 from milopt.passes.pipeline_text import parse_pipeline
 from milopt.runtime.session import Session
+from support.canonical import constants
 from support.packages import WEIGHTS, Shelf, copy_package
 from support.programs import PROGRAMS
 from support.refusals import refusal
@@ -121,18 +126,12 @@ def test_path_out_of_the_folder_is_an_error_all_the_same() -> None:
 
 
 def test_zeros_have_the_type_and_shape_of_what_is_missing(model: Any) -> None:
-    expected = {name: (array.dtype, array.shape) for name, array in all_constants_of(PROGRAMS["linear"]()).items()}
-    found = all_constants_of(model.program)
+    expected = {name: (array.dtype, array.shape) for name, array in constants(PROGRAMS["linear"]()).items()}
+    found = constants(model.program)
     assert {name: (array.dtype, array.shape) for name, array in found.items()} == expected
     large = [array for array in found.values() if array.size > 10]
     assert len(large) == 2
     assert not any(np.any(array) for array in large)
-
-
-def all_constants_of(program: Any) -> dict[str, np.ndarray]:
-    from support.canonical import constants
-
-    return constants(program)
 
 
 KINDS = ("sub_byte_types", "blockwise_int4", "lut_3_bits", "lut_4_bits_ios16", "sparse", "lstm", "constants")
@@ -145,8 +144,8 @@ def test_zeros_of_every_kind_of_constant(name: str, weights: str, tmp_path: Path
     for file in tmp_path.glob("*.bin"):
         file.unlink()
     found = milopt.load(tmp_path / "m.mil", missing_weights="zeros").program
-    shapes = {key: (array.dtype, array.shape) for key, array in all_constants_of(found).items()}
-    assert shapes == {key: (array.dtype, array.shape) for key, array in all_constants_of(PROGRAMS[name]()).items()}
+    shapes = {key: (array.dtype, array.shape) for key, array in constants(found).items()}
+    assert shapes == {key: (array.dtype, array.shape) for key, array in constants(PROGRAMS[name]()).items()}
     assert missing_weights(found)
 
 
@@ -229,6 +228,42 @@ def test_package_that_was_not_looked_into_is_refused_as_well(shelf: Shelf, tmp_p
 
 def test_printing_is_allowed(model: Any) -> None:
     assert print_program(model.program, weights="inline").count("0x0p+0") > 1000
+
+
+# --- commands
+
+
+def ran(*words: object) -> tuple[int, str]:
+    """Runs `milopt`; the exit code and stderr."""
+    err = io.StringIO()
+    return run(milopt_command, [str(word) for word in words], io.StringIO(), io.StringIO(), err), err.getvalue()
+
+
+def test_commands_refuse_unless_that_is_allowed(text: Path, tmp_path: Path) -> None:
+    np.savez(tmp_path / "in.npz", x=X[np.newaxis])
+    commands: list[tuple[object, ...]] = [
+        ("run", text, "--data", tmp_path / "in.npz"),
+        ("export", text, "-o", tmp_path / "out.onnx"),
+        ("optimize", text, "-o", tmp_path / "out.mlpackage"),
+    ]
+    before = sorted(tmp_path.iterdir())
+    for words in commands:
+        code, err = ran(*words)
+        assert code == BAD_INPUT, words
+        assert re.search("the weight file is missing|the text elides this weight", err), words
+    assert sorted(tmp_path.iterdir()) == before
+    for words in commands[:2]:
+        code, err = ran(*words, "--allow-missing-weights")
+        assert code == DONE, words
+        warnings = len(missing_weights(milopt.load(text, missing_weights="zeros").program))
+        assert err.count("warning: m.mil: ") == err.count(" is missing; its weights are zeros\n") == warnings
+
+
+def test_commands_that_need_no_weights_warn(text: Path) -> None:
+    for words in (("inspect", text), ("print", text), ("verify", text, "--missing-weights", "zeros")):
+        code, err = ran(*words)
+        assert code == DONE, words
+        assert "its weights are zeros" in err
 
 
 # --- memory

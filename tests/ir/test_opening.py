@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import shutil
 import struct
 from pathlib import Path
@@ -10,6 +11,9 @@ from typing import Any
 import milopt
 import numpy as np
 import pytest
+from milopt.cli.entry import DONE
+from milopt.cli.entry import run as run_command
+from milopt.cli.main import milopt as milopt_command
 from milopt.ir.diagnostics import TextError
 from milopt.ir.equality import first_difference
 from milopt.ir.errors import PackageError, ProgramError
@@ -27,7 +31,7 @@ from support.refusals import refusal
 from support.running import plausible_inputs
 from support.saving import saved
 
-ML_PROGRAM, PIPELINE = 502, 202
+PIPELINE = 202  # the kind of model in `coremldata.bin`
 # Everything that a program itself tells of a model comes back from its text.
 TOLD = ["linear", "conv", "lstm", "states", "classifier_strings", "classifier_integers", "cond"]
 
@@ -133,6 +137,18 @@ def test_start_of_a_text(start: str, tmp_path: Path) -> None:
     path = written("cond", tmp_path)
     path.write_text(start + path.read_text("utf-8"), "utf-8")
     assert first_difference(milopt.load(path).program, PROGRAMS["cond"]()) is None
+
+
+@pytest.mark.parametrize("words", [["inspect", "-"], ["verify", "-"], ["print", "-"], ["diff", "-", "cond.mil"]])
+def test_commands_take_text_from_stdin(words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = written("cond", tmp_path).read_text("utf-8")
+    monkeypatch.chdir(tmp_path)
+    out, err = io.StringIO(), io.StringIO()
+    assert run_command(milopt_command, words, io.StringIO(text), out, err) == DONE
+    assert (err.getvalue(), bool(out.getvalue())) == ("", True)
+    faulty = io.StringIO(text.replace("= linear(", "= linaer("))
+    assert run_command(milopt_command, words, faulty, out, err) != DONE
+    assert "<stdin>:" in err.getvalue()
 
 
 # --- what no model can have

@@ -178,7 +178,7 @@ def values_of(draw: Draw, value_type: Any) -> Any:
         _draw_list(draw, value_type.listType, result.immediateValue.list)
     elif kind == "tupleType":
         result.immediateValue.tuple.SetInParent()
-        result.immediateValue.tuple.values.extend(draw(values_of(each)) for each in value_type.tupleType.types)
+        result.immediateValue.tuple.values.extend(_part(draw(values_of(each))) for each in value_type.tupleType.types)
     else:
         _draw_dictionary(draw, value_type.dictionaryType, result.immediateValue.dictionary)
     return result
@@ -197,19 +197,30 @@ def _draw_list(draw: Draw, list_: Any, result: Any) -> None:
     known = list_.length.WhichOneof("dimension") == "constant"
     size = list_.length.constant.size if known else draw(st.integers(0, 3))
     result.SetInParent()
-    result.values.extend(draw(values_of(list_.type)) for _ in range(size))
+    result.values.extend(_part(draw(values_of(list_.type))) for _ in range(size))
 
 
 def _draw_dictionary(draw: Draw, dictionary: Any, result: Any) -> None:
     keys = {key_text(key): key for key in (draw(values_of(dictionary.keyType)) for _ in range(draw(st.integers(0, 3))))}
     result.SetInParent()
     for _, key in sorted(keys.items()):
-        result.values.add(key=key, value=draw(values_of(dictionary.valueType)))
+        result.values.add(key=_part(key), value=_part(draw(values_of(dictionary.valueType))))
+
+
+def _part(value: Any) -> Any:
+    """A value inside another: the parser gives those that are empty no type, which could be longer than the text."""
+    if _as_text(value) in ("[]", "{}", "()"):
+        value.ClearField("type")
+    return value
 
 
 def key_text(key: Any) -> str:
     """What a dictionary's keys are sorted by: their text."""
-    return Formatter(scalars_as_tensors=False, blob=lambda value, _: str(value.blobFileValue)).literal(key, key.type)
+    return _as_text(key)
+
+
+def _as_text(value: Any) -> str:
+    return Formatter(scalars_as_tensors=False, blob=lambda each, _: str(each.blobFileValue)).literal(value, value.type)
 
 
 references = st.builds(blob_value, known_tensor_types, st.sampled_from(FILE_NAMES), offsets)

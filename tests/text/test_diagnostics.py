@@ -68,7 +68,7 @@ SYNTAX = {
         "the function 'ff' is defined twice",
     ),
     "input without a name": (
-        function(inputs="fp16«)»").replace("») {", "» {"), "expected the name of this parameter, found ')'"
+        function(inputs="fp16«)»").replace("») {", "» {"), "expected the name of this input, found ')'"
     ),
     "unknown type": (attribute("«int33»(1)"), "unknown type 'int33' (did you mean 'uint3'?)"),
     "unknown element type": (
@@ -125,7 +125,7 @@ SYNTAX = {
         "this is no digest (they are sha256: and 16 hexadecimal digits)",
     ),
     "value without a type": (
-        function("«y» = relu(x = x);"), "a value needs its type in front (tensor<fp16, [1, 2]> y = ...)"
+        function("«y» = relu(x = x);"), "a value needs its type in front (such as tensor<fp16, [1, 2]> y = ...)"
     ),
     "value of an unknown type": (
         function("«tensr»<fp16, [2, 3]> y = relu(x = x);"), "unknown type 'tensr' (did you mean 'tensor'?)"
@@ -271,7 +271,8 @@ PROGRAMS = {
         f"op 'y': output 'y' is declared as tensor<fp32, [2, 3]> but inferred as tensor<fp16, [2, 3]>{MEND}",
     ),
     "constant without a value": (
-        'fp16 y = «const»()[name = string("y")];', "op 'y': its required input 'val' is missing (give it: val = ...)"
+        'fp16 y = «const»()[name = string("y")];',
+        "op 'y': its required attribute 'val' is missing (give it: val = ...)",
     ),
     "name that is taken": (
         "«tensor<fp16, [2, 3]> x» = relu(x = x);",
@@ -418,7 +419,7 @@ def test_nothing_follows_from_a_bad_constant() -> None:
         "tensor<fp16, [2, 3]> a = softmax(axis = axis, x = x);",
         "tensor<fp16, [2, 7]> y = concat(axis = axis, interleave = bool(false), values = (a, x));",
     )
-    check(text, "op 'axis': its required input 'val' is missing (give it: val = ...)")
+    check(text, "op 'axis': its required attribute 'val' is missing (give it: val = ...)")
 
 
 def test_nothing_follows_from_a_missing_weight() -> None:

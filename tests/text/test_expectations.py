@@ -51,6 +51,11 @@ def test_other_lines_expect_nothing(line: str) -> None:
     assert found_in(f"{line}\n") == []
 
 
+def test_one_line_can_expect_several() -> None:
+    text = "x // expected-error {{a}} expected-remark@+1 {{b}} and expected-error {{c}}"
+    assert found_in(text) == [("error", 1, "a"), ("remark", 2, "b"), ("error", 1, "c")]
+
+
 def test_several_lines_expect_in_order() -> None:
     text = "// expected-error@+1 {{a}}\n\n// expected-error@-1 {{b}}\n"
     assert found_in(text) == [("error", 2, "a"), ("error", 2, "b")]
@@ -59,7 +64,7 @@ def test_several_lines_expect_in_order() -> None:
 def test_lines_are_those_of_the_whole_file() -> None:
     _, second = Source("a\n// -----\nb // expected-error {{x}}\n", "f.mil").sections()
     (found,) = expectations(second)
-    assert (found.line, str(found.location)) == (3, "f.mil:3:3")
+    assert (found.line, str(found.location)) == (3, "f.mil:3:6")
 
 
 @pytest.mark.parametrize(
@@ -113,7 +118,7 @@ def test_words_of_place_and_hint_count() -> None:
 def test_what_nearly_meets_an_expectation_does_not(diagnostic: Diagnostic) -> None:
     unexpected, missing = left("// expected-error {{wrong}}\n", diagnostic)
     assert f"unexpected {diagnostic.severity}: {diagnostic.message}" in unexpected
-    assert missing == "f.mil:1:1: the expected error 'wrong' in line 1 was not given"
+    assert missing == "f.mil:1:4: the expected error 'wrong' in line 1 was not given"
 
 
 def test_place_of_an_unexpected_diagnostic_is_its_own() -> None:
@@ -123,13 +128,11 @@ def test_place_of_an_unexpected_diagnostic_is_its_own() -> None:
 def test_place_of_a_missing_diagnostic_is_that_of_the_comment() -> None:
     text = "\nx  // expected-remark@+3 {{done}}\n// expected-error@unknown {{a}}\n"
     assert left(text) == [
-        "f.mil:2:4: the expected remark 'done' in line 5 was not given",
-        "f.mil:3:1: the expected error 'a' without a place was not given",
+        "f.mil:2:7: the expected remark 'done' in line 5 was not given",
+        "f.mil:3:4: the expected error 'a' without a place was not given",
     ]
     first, _ = unmet(Source(text, "f.mil"), [])
-    assert first.render().endswith(
-        "\nx  // expected-remark@+3 {{done}}\n   ^" + "~" * (len("// expected-remark@+3 {{done}}") - 1)
-    )
+    assert first.render().splitlines()[1:] == ["x  // expected-remark@+3 {{done}}", f"      ^{'~' * 26}"]
 
 
 def test_each_expectation_is_met_once() -> None:
@@ -137,7 +140,7 @@ def test_each_expectation_is_met_once() -> None:
     assert left(text, given("wrong", 1), given("wrong too", 1)) == ["f.mil:1:5: unexpected error: wrong too"]
     twice = "// expected-error@+1 {{wrong}}\n// expected-error {{wrong}}\n"
     assert left(twice, given("wrong", 2), given("wrong too", 2)) == []
-    assert left(twice, given("wrong", 2)) == ["f.mil:2:1: the expected error 'wrong' in line 2 was not given"]
+    assert left(twice, given("wrong", 2)) == ["f.mil:2:4: the expected error 'wrong' in line 2 was not given"]
 
 
 def test_every_complaint_is_an_error() -> None:

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 import tracemalloc
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from random import Random
@@ -24,29 +24,6 @@ TARGET = Path(__file__).parent.parent / "fuzz" / "fuzz_mil_text.py"
 SECONDS = 2.0
 BYTES_AT_LEAST = 2_000_000
 LARGE = ("many floats", "many halves", "many bytes", "many bits", "many truth values")
-
-# Known faults; a test that passes in spite of its entry here fails.
-_DEPTH = "the protobuf nests 100 levels at most: DecodeError"
-_COPIES = "each element has a copy of its type: quadratic"
-_PLACES = "each of many faults in one place costs a parse of that place: quadratic"
-KNOWN_OF_HOSTILE = {
-    "lone surrogates": "UnicodeEncodeError from the protobuf",
-    "surrogate as a name": "UnicodeEncodeError from the protobuf",
-    "long word for a type": "the message repeats the whole word",
-    "long opset": "the message repeats the whole word",
-    "one type, many empty lists": _COPIES,
-    "one shape, many empty tensors": _COPIES,
-    "axes": "thousands of axes take 130 bytes a character",
-}
-KNOWN_OF_NESTED = dict.fromkeys(("lists", "tuples", "dictionaries", "states", "blocks"), _DEPTH)
-KNOWN_OF_LARGE = dict.fromkeys(LARGE, "elements are words, all at once: up to 46 bytes a character")
-KNOWN_OF_FAULTY = dict.fromkeys(("many outputs", "many inputs"), _PLACES)
-
-
-def params(names: Iterable[str], known: dict[str, str]) -> list[Any]:
-    """Parameters, of which those with a known fault must fail."""
-    marks = {name: [pytest.mark.xfail(reason=reason, strict=True)] for name, reason in known.items()}
-    return [pytest.param(name, marks=marks.get(name, [])) for name in names]
 
 
 @contextmanager
@@ -80,7 +57,7 @@ def test_a_text_that_is_cut_off_is_refused() -> None:
         assert check_parsing(text) is None, text
 
 
-@pytest.mark.parametrize("name", params(HOSTILE, KNOWN_OF_HOSTILE))
+@pytest.mark.parametrize("name", HOSTILE)
 def test_hostile_texts_need_time_and_memory_in_proportion(name: str) -> None:
     """Memory is what Python and numpy take; `check_parsing` looks at the size of the protobuf."""
     check_parsing(HOSTILE[name](2_000))
@@ -89,19 +66,19 @@ def test_hostile_texts_need_time_and_memory_in_proportion(name: str) -> None:
     assert peak_of_parsing(text) < BYTES_PER_CHARACTER * len(text) + BYTES_AT_LEAST
 
 
-@pytest.mark.parametrize("name", params(LARGE, KNOWN_OF_LARGE))
+@pytest.mark.parametrize("name", LARGE)
 def test_large_tensors_need_little_memory_beside_their_text(name: str) -> None:
     text = HOSTILE[name](1_000_000)
     assert peak_of_parsing(text) < 4 * len(text) + BYTES_AT_LEAST
 
 
-@pytest.mark.parametrize("name", params(NESTED, KNOWN_OF_NESTED))
+@pytest.mark.parametrize("name", NESTED)
 def test_whatever_nests_is_refused_or_can_be_stored(name: str) -> None:
     for depth in (*range(1, 70), 2_000):
         check_parsing(NESTED[name](depth))
 
 
-@pytest.mark.parametrize("name", params(FAULTY, KNOWN_OF_FAULTY))
+@pytest.mark.parametrize("name", FAULTY)
 def test_programs_of_many_faults_are_refused_in_time(name: str) -> None:
     check_refused_or_done(parse_program, FAULTY[name](8_000))
 
