@@ -10,6 +10,7 @@ import attrs
 
 from .function_reader import EXTRA_ATTRIBUTES, control_flow_inputs
 from .missing_weights import mark_missing_weights, missing_weights
+from .proto_reader import SHELL
 from .pymil import (
     Block,
     Function,
@@ -53,6 +54,7 @@ def copy_program(program: Any, opset: Opset | None = None, convert: InputConvert
     for attribute in _PROGRAM_ATTRIBUTES:
         setattr(result, attribute, getattr(program, attribute))
     mark_missing_weights(result, missing_weights(program))
+    setattr(result, SHELL, getattr(program, SHELL, None))
     return result
 
 

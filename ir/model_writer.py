@@ -81,7 +81,7 @@ def _write_programs(model: ModelParts, folder: Path) -> Any:
         for stage in model.stages:
             if stage.is_loaded:
                 sink = _FileSink(model, kept, writers, stage)
-                written = write_program(stage.program, sink, original=stage.specification.mlProgram)
+                written = write_program(stage.program, sink)
                 if model.package is None:
                     _drop_compiled_attributes(written)
                 copies[stage.label].mlProgram.CopyFrom(written)

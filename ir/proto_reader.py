@@ -17,6 +17,10 @@ from .missing_weights import mark_missing_weights
 from .pymil import Program
 from .weight_store import WeightStore
 
+# What PyMIL has no place for rides on the program as a protobuf `MIL.Program` without blocks: its doc string and
+# attributes, and those of its functions.
+SHELL = "_milopt_shell"
+
 
 def read_program(
     program: Any,
@@ -50,7 +54,18 @@ def read_program(
     if "main" not in result.functions and result.functions:
         result.default_function_name = next(iter(result.functions))
     mark_missing_weights(result, tuple(weights.replaced))
+    setattr(result, SHELL, _shell(program))
     return result
+
+
+def _shell(program: Any) -> Any:
+    shell = type(program)(docString=program.docString)
+    for name, value in program.attributes.items():
+        shell.attributes[name].CopyFrom(value)
+    for name, function in program.functions.items():
+        for key, value in function.attributes.items():
+            shell.functions[name].attributes[key].CopyFrom(value)
+    return shell
 
 
 def _ordered(functions: Mapping[str, Any], first: Iterable[str]) -> list[str]:

@@ -16,6 +16,7 @@ from coremltools.converters.mil.backend.mil.load import MILProtoExporter, should
 from .dtypes import DType
 from .errors import ProgramError
 from .function_reader import EXTRA_ATTRIBUTES
+from .proto_reader import SHELL
 from .proto_values import immediate_tensor
 from .pymil import dtype_of, is_symbolic, opset_of, types
 from .targets import Opset
@@ -30,13 +31,12 @@ class WeightSink(Protocol):
         """The reference to write for a tensor, or None to keep it in the program."""
 
 
-def write_program(program: Any, sink: WeightSink, *, original: Any = None) -> Any:
+def write_program(program: Any, sink: WeightSink) -> Any:
     """The protobuf `MIL.Program` of a PyMIL program; the program is not changed.
 
     Args:
         program: what to write.
         sink: takes the weights.
-        original: the protobuf that the program was read from; its attributes and those of its functions are kept.
 
     Raises:
         ProgramError: the program holds something that the protobuf can not.
@@ -45,8 +45,7 @@ def write_program(program: Any, sink: WeightSink, *, original: Any = None) -> An
         result = _Exporter(program, sink).export()
     except (NotImplementedError, ValueError, TypeError, AssertionError) as error:
         raise ProgramError(f"the program can not be written: {error}") from error
-    if original is not None:
-        _keep_attributes(result, original)
+    _add_shell(result, getattr(program, SHELL, None))
     return result
 
 
@@ -64,12 +63,15 @@ def file_tensors(program: Any) -> Iterator[tuple[np.ndarray, DType, bool]]:
             yield array, dtype_of(operation.outputs[0]), belongs_in_file(array, opset)
 
 
-def _keep_attributes(result: Any, original: Any) -> None:
-    result.docString = original.docString
-    for name, value in original.attributes.items():
+def _add_shell(result: Any, shell: Any) -> None:
+    """Gives a protobuf program what PyMIL has no place for; see `SHELL`."""
+    if shell is None:
+        return
+    result.docString = shell.docString
+    for name, value in shell.attributes.items():
         result.attributes[name].CopyFrom(value)
-    for name in set(result.functions) & set(original.functions):
-        for key, value in original.functions[name].attributes.items():
+    for name in set(result.functions) & set(shell.functions):
+        for key, value in shell.functions[name].attributes.items():
             result.functions[name].attributes[key].CopyFrom(value)
 
 
