@@ -161,7 +161,9 @@ def _write(
     if output == STDOUT:
         click.echo(joined(print_program(program, weights=weights or "elided") for program in programs), nl=False)
     elif output.endswith(".mil"):
-        write_program_text(Path(output), programs, weights=weights, overwrite=force)
+        write_program_text(
+            Path(output), programs, weights=weights, overwrite=force, allow_missing_weights=allow_missing_weights
+        )
     elif len(models) == 1:
         models[0].save(output, overwrite=force, allow_missing_weights=allow_missing_weights)
     else:

@@ -46,5 +46,5 @@ def tell_notes(model: Model) -> None:
     """Says on stderr what could not be recovered of a model, and which weights are zeros because they were missing."""
     for note in model.origin.notes:
         click.echo(f"note: {model.name}: {note}", err=True)
-    for name in model.weights.replaced:
+    for name in model.weights.stand_ins.names:
         click.echo(f"warning: {model.name}: {name} is missing; its weights are zeros", err=True)

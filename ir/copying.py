@@ -9,7 +9,7 @@ from typing import Any
 import attrs
 
 from .function_reader import EXTRA_ATTRIBUTES, control_flow_inputs
-from .missing_weights import mark_missing_weights, missing_weights
+from .missing_weights import mark_missing_weights, stand_ins_of
 from .proto_reader import SHELL
 from .pymil import (
     Block,
@@ -27,6 +27,7 @@ from .pymil import (
     types,
     unique_names,
 )
+from .quiet import without_warnings
 from .targets import Opset
 from .walking import names_in
 
@@ -53,7 +54,7 @@ def copy_program(program: Any, opset: Opset | None = None, convert: InputConvert
         result.functions[name] = copy_function(function, opset or opset_of(function), convert)
     for attribute in _PROGRAM_ATTRIBUTES:
         setattr(result, attribute, getattr(program, attribute))
-    mark_missing_weights(result, missing_weights(program))
+    mark_missing_weights(result, stand_ins_of(program))
     setattr(result, SHELL, getattr(program, SHELL, None))
     return result
 
@@ -95,7 +96,8 @@ def copy_part(part: Part, opset: Opset, convert: InputConverter | None = None) -
 def _copy_placeholder(var: Any) -> Any:
     if types.is_state(var.sym_type):
         return StateTensorPlaceholder(var.shape, var.dtype, var.name)
-    return Placeholder(var.shape, var.dtype, var.name, allow_rank0_input=not var.shape)
+    with without_warnings():
+        return Placeholder(var.shape, var.dtype, var.name, allow_rank0_input=not var.shape)
 
 
 class _Copier:

@@ -6,6 +6,7 @@ from typing import Any
 
 from .errors import ProgramError
 from .pymil import ListVar, Placeholder, StateTensorPlaceholder, Var, types, value_type_from_proto
+from .quiet import without_warnings
 from .type_words import type_words
 
 
@@ -22,7 +23,8 @@ def placeholder(value: Any) -> Any:
     if types.is_tensor(kind):
         return Placeholder(kind.get_shape(), kind.get_primitive(), value.name)
     if types.is_scalar(kind):
-        return Placeholder((), kind, value.name, allow_rank0_input=True)
+        with without_warnings():
+            return Placeholder((), kind, value.name, allow_rank0_input=True)
     raise ProgramError("functions take tensors and states only")
 
 

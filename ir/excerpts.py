@@ -7,7 +7,7 @@ from typing import Any
 
 from .copying import Part, copy_part
 from .errors import ProgramError
-from .missing_weights import mark_missing_weights, missing_weights
+from .missing_weights import mark_missing_weights, stand_ins_of
 from .pymil import Program, opset_of, types, unique_names
 from .walking import blocks_of, input_values, names_in, walk
 
@@ -41,7 +41,7 @@ def excerpt(program: Any, function_name: str, operations: Iterable[Any]) -> Any:
     with unique_names(names_in(function)):
         result.add_function(function_name, copy_part(part, opset_of(function)))
     result.default_function_name = function_name
-    mark_missing_weights(result, missing_weights(program))
+    mark_missing_weights(result, stand_ins_of(program))
     return result
 
 

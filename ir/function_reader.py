@@ -174,7 +174,7 @@ class FunctionReader:
             inputs |= self._decoded(operation, extra, name)
             extra = {}
         blocks = [self._read_nested(block, scope, name) for block in operation.blocks]
-        for error in block_faults(operation.type, blocks, inputs):
+        for error in block_faults(operation.type, blocks, inputs) if self._faults == faults else ():
             with self._attempt(f"op {name!r}", Part("op")):
                 raise error
         if self._faults > faults:

@@ -35,7 +35,8 @@ def mask_stand_in(operation: Any, parameter: str, value: Any, weights: WeightSto
     if parameter != mask or value.WhichOneof("value") != "blobFileValue":
         return None
     counted = _value_of(operation, data)
-    if counted is None or not weights.is_replaced(reference_from_proto(value.blobFileValue)):
+    reference = reference_from_proto(value.blobFileValue)
+    if counted is None or not weights.is_replaced(reference):
         return None
     shape, count = tensor_shape(value.type.tensorType), tensor_shape(counted.type.tensorType)[0]
     packed = dtype_of_proto(value.type.tensorType.dataType).name == "uint8"
@@ -43,7 +44,7 @@ def mask_stand_in(operation: Any, parameter: str, value: Any, weights: WeightSto
     if size > _LARGEST:
         return None
     bits = (np.arange(size) < count).astype(np.uint8)
-    return np.packbits(bits, bitorder="little") if packed else bits.reshape(shape)
+    return weights.stand_ins.put(np.packbits(bits, bitorder="little") if packed else bits.reshape(shape), reference)
 
 
 def _value_of(operation: Any, name: str) -> Any:

@@ -109,7 +109,7 @@ class ModelParts:
         from .missing_weights import require_weights
 
         for stage in self.stages:
-            if stage.is_loaded or self.weights.replaced:
+            if stage.is_loaded or self.weights.stand_ins.names:
                 require_weights(stage.program, purpose, hint)
 
     @property

@@ -26,7 +26,7 @@ _WEIGHTS = "weights/"
 
 def write_model(model: ModelParts, path: Path, *, overwrite: bool) -> None:
     """Writes a model as an `.mlpackage`; see `Model.save`."""
-    if model.weights.replaced:
+    if model.weights.stand_ins.names:
         _read_all(model)
     with atomic_folder(path, overwrite=overwrite) as work:
         layout = _Layout(model)
@@ -160,6 +160,8 @@ class _Writers:
 
 class _FileSink:
     """Writes tensors to the new package's weight files, each distinct one once."""
+
+    stores = True
 
     def __init__(self, model: ModelParts, kept: set[str], writers: _Writers, stage: Stage) -> None:
         self._model, self._weights, self._kept, self._writers = model, model.weights, kept, writers

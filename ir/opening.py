@@ -82,7 +82,7 @@ def read_source(path: Path) -> Source:
     from .text.source import Source
 
     try:
-        return Source(path.read_bytes().decode("utf-8"), str(path))
+        return Source(path.read_bytes().decode("utf-8-sig"), str(path))
     except FileNotFoundError:
         raise PackageError("no such file or folder", where=path) from None
     except UnicodeDecodeError as error:

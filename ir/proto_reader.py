@@ -15,6 +15,7 @@ from .faults import Fault, FaultReport, raise_fault
 from .function_reader import FunctionReader
 from .missing_weights import mark_missing_weights
 from .pymil import Program
+from .targets import opset_of_mil_name
 from .weight_store import WeightStore
 
 # What PyMIL has no place for rides on the program as a protobuf `MIL.Program` without blocks: its doc string and
@@ -43,19 +44,29 @@ def read_program(
         PackageError: a weight that is missing or does not fit.
     """
     if not program.functions:
-        raise ProgramError("the program has no functions", where="the program")
+        raise ProgramError("the program has no functions", hint="a program needs at least one: func main<ios18>(...)")
     result = Program()
-    for name in _ordered(program.functions, function_order):
+    names = _ordered(program.functions, function_order)
+    for name in names:
         try:
             with located(f"function {name!r}"):
+                _check_opset(program, name, names[0])
                 result.add_function(name, FunctionReader(name, program.functions[name], weights, report).read())
         except MiloptError as error:
             report(Fault(error, name))
     if "main" not in result.functions and result.functions:
         result.default_function_name = next(iter(result.functions))
-    mark_missing_weights(result, tuple(weights.replaced))
+    mark_missing_weights(result, weights.stand_ins)
     setattr(result, SHELL, _shell(program))
     return result
+
+
+def _check_opset(program: Any, name: str, first: str) -> None:
+    """PyMIL's programs have one opset."""
+    mine, theirs = (opset_of_mil_name(program.functions[each].opset) for each in (name, first))
+    if mine != theirs:
+        message = f"its opset is {mine}, that of function {first!r} is {theirs}"
+        raise ProgramError(message, hint="all functions of a program have one opset")
 
 
 def _shell(program: Any) -> Any:

@@ -16,6 +16,7 @@ from coremltools.converters.mil.backend.mil.load import MILProtoExporter, should
 from .dtypes import DType
 from .errors import ProgramError
 from .function_reader import EXTRA_ATTRIBUTES
+from .missing_weights import stand_ins_of
 from .proto_reader import SHELL
 from .proto_values import immediate_tensor
 from .pymil import dtype_of, is_symbolic, opset_of, types
@@ -26,6 +27,10 @@ from .weight_store import MODEL_PATH, BlobReference
 
 class WeightSink(Protocol):
     """Where a writer puts the tensors that do not stand in the program itself."""
+
+    @property
+    def stores(self) -> bool:
+        """Whether it writes what it is given to a file, zeros in the place of missing weights included."""
 
     def place(self, array: np.ndarray, dtype: DType) -> BlobReference | None:
         """The reference to write for a tensor, or None to keep it in the program."""
@@ -81,6 +86,7 @@ class _Exporter(MILProtoExporter):  # type: ignore[misc] # coremltools is untype
         self.prog = program
         self.specification_version = opset_of(program).specification_version
         self._sink = sink
+        self._stand_ins = stand_ins_of(program)
         self._types: dict[Any, Any] = {}  # of tensors: the same few again and again
 
     def types_to_proto(self, valuetype: Any) -> Any:
@@ -101,10 +107,14 @@ class _Exporter(MILProtoExporter):  # type: ignore[misc] # coremltools is untype
         if not (types.is_tensor(var.sym_type) and isinstance(var.val, np.ndarray)):
             return helper.create_immediate_value(var)
         array, dtype = var.val, dtype_of(var)
-        reference = self._sink.place(array, dtype)
+        reference = self._missing(array) or self._sink.place(array, dtype)
         if reference is None:
             return immediate_tensor(array, dtype)
         return helper.create_file_value_tensor(MODEL_PATH + reference.file, reference.offset, array.shape, dtype.proto)
+
+    def _missing(self, array: np.ndarray) -> BlobReference | None:
+        """What a zero stands for, unless the zeros are to be written."""
+        return self._stand_ins.reference_of(array) if self._stand_ins and not self._sink.stores else None
 
     def create_block(self, block: Any) -> Any:
         """Leaves out the constants that coremltools writes into the op that takes them as well."""

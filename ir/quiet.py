@@ -8,9 +8,22 @@ from __future__ import annotations
 
 import importlib
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 _logger = logging.getLogger("coremltools")
-_level = _logger.level
-_logger.setLevel(logging.ERROR)
-importlib.import_module("coremltools")
-_logger.setLevel(_level)
+
+
+@contextmanager
+def without_warnings() -> Iterator[None]:
+    """While it lasts, coremltools logs errors only."""
+    level = _logger.level
+    _logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        _logger.setLevel(level)
+
+
+with without_warnings():
+    importlib.import_module("coremltools")

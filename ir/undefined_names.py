@@ -21,7 +21,9 @@ def undefined(name: str, visible: Iterable[str], block: Any, current: int | None
     defined = _definition(name, block)
     if defined is None:
         return ProgramError(f"{name!r} is not defined", hint=did_you_mean(name, visible))
-    if current is not None and defined >= current:
+    if current is not None and defined == current:
+        return ProgramError(f"{name!r} is what this op itself gives", hint="give it a value that is defined before it")
+    if current is not None and defined > current:
         return ProgramError(f"{name!r} is used before it is defined", hint="move its op up")
     hint = "let the op that owns the block give it as an output"
     return ProgramError(f"{name!r} is defined in a block that ends before this", hint=hint)

@@ -10,6 +10,7 @@ import numpy as np
 
 from .dtypes import DType
 from .errors import PackageError
+from .missing_weights import StandIns
 from .weight_files import WeightFile
 
 MODEL_PATH = "@model_path/"
@@ -34,13 +35,13 @@ class WeightStore:
         missing: whether a weight whose file is missing, or that a text elides, is an error or zeros of its type.
 
     Attributes:
-        replaced: the files and digests that zeros were given for, in the order that they were asked for.
+        stand_ins: what is given for missing weights.
     """
 
     def __init__(self, folder: Path | None, missing: MissingWeights = "error", root: Path | None = None) -> None:
         self.folder = folder
         self._root = root or folder
-        self.replaced: dict[str, None] = {}
+        self.stand_ins = StandIns()
         self._missing = missing
         self._files: dict[str, WeightFile] = {}
 
@@ -82,15 +83,14 @@ class WeightStore:
     def check(self, reference: BlobReference, dtype: DType, shape: tuple[int, ...]) -> None:
         """Checks that the blob exists and fits; raises `PackageError`."""
         if self.is_replaced(reference):
-            self.replaced.setdefault(reference.file)
+            self.stand_ins.note(reference)
         else:
             self.file(reference.file).check(reference.offset, dtype, shape)
 
     def array(self, reference: BlobReference, dtype: DType, shape: tuple[int, ...]) -> np.ndarray:
         """The tensor behind a reference, see `WeightFile.array`; zeros that take no memory for a missing one."""
         if self.is_replaced(reference):
-            self.replaced.setdefault(reference.file)
-            return np.broadcast_to(np.zeros((), dtype.numpy), shape)
+            return self.stand_ins.put(np.broadcast_to(np.zeros((), dtype.numpy), shape), reference)
         return self.file(reference.file).array(reference.offset, dtype, shape)
 
     def is_replaced(self, reference: BlobReference) -> bool:

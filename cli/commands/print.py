@@ -96,7 +96,9 @@ class _Printer:
             program.CopyFrom(stage.specification.mlProgram)
             for name in set(program.functions) - {function}:
                 del program.functions[name]
-        return print_proto(program, dialect=self._dialect)
+        described = (each.name for each in stage.specification.description.functions)
+        order = [name for name in described if name in program.functions]
+        return print_proto(program, dialect=self._dialect, function_order=order)
 
     def _program(self, program: Any) -> str:
         from ...ir.text.printer import print_program
@@ -112,20 +114,22 @@ class _Printer:
         from ...ir.graphs.slices import around
 
         absent: list[ProgramError] = []
-        for stage in self._model.stages:
-            program = stage.program
-            chosen = function or program.default_function_name
-            if chosen not in program.functions:
-                continue
+        for program, chosen in self._functions(function):
             try:
                 found = around(def_use_graph(program.functions[chosen], name=chosen), name, depth)
             except ProgramError as error:
                 absent.append(error)
             else:
                 return [self._program(excerpt(program, chosen, found))]
-        if not absent:
-            raise _no_function(self._model, function or "main")
         raise next((error for error in absent if error.hint), absent[0])
+
+    def _functions(self, name: str | None) -> list[tuple[Any, str]]:
+        """The functions of that name, or all: each program, the default function of each first."""
+        programs = [stage.program for stage in self._model.stages]
+        found = [(program, each) for program in programs for each in program.functions if name in (None, each)]
+        if not found:
+            raise _no_function(self._model, name or "main")
+        return sorted(found, key=lambda pair: pair[1] != pair[0].default_function_name)
 
 
 def _has(stage: Stage, function: str | None) -> bool:

@@ -7,7 +7,7 @@ is part of the program. Nested blocks have no public example; they are written i
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, Literal
 
 from ..proto_walking import selected_block
@@ -37,12 +37,19 @@ def print_program(program: Any, *, weights: Weights | WeightSink = "elided", dia
         sink: WeightSink = ElidingSink(opset_of(program))
     else:
         sink = InlineSink() if weights == "inline" else weights
-    return print_proto(write_program(program, sink), dialect=dialect)
+    return print_proto(write_program(program, sink), dialect=dialect, function_order=program.functions)
 
 
-def print_proto(program: Any, *, dialect: Dialect = "1.3") -> str:
-    """The text of a protobuf `MIL.Program`; weights are written as the references that they are."""
-    return "\n".join(_Printer(dialect).program(program)) + "\n"
+def print_proto(program: Any, *, dialect: Dialect = "1.3", function_order: Iterable[str] = ()) -> str:
+    """The text of a protobuf `MIL.Program`; weights are written as the references that they are.
+
+    Args:
+        program: the message.
+        dialect: see `print_program`.
+        function_order: the names of functions in order, which the protobuf does not keep; those that are left out
+            follow, `main` first.
+    """
+    return "\n".join(_Printer(dialect).program(program, list(function_order))) + "\n"
 
 
 def _blob(value: Any, formatter: Formatter) -> str:
@@ -59,14 +66,15 @@ class _Printer:
         self._dialect = dialect
         self._format = Formatter(dialect == "1.0", _blob)
 
-    def program(self, program: Any) -> Iterator[str]:
+    def program(self, program: Any, order: list[str]) -> Iterator[str]:
         """The lines of a program."""
         string = self._format.type(_string_type())
         attributes = self._attributes(program.attributes) or f"[buildInfo = dict<{string}, {string}>({{}})]"
         yield f"program({self._dialect})"
         yield attributes
         yield "{"
-        for name in sorted(program.functions, key=lambda name: (name != "main", name)):
+        others = sorted(set(program.functions) - set(order), key=lambda name: (name != "main", name))
+        for name in [*order, *others]:
             yield from self._function(name, program.functions[name])
         yield "}"
 

@@ -24,6 +24,8 @@ def digest(array: np.ndarray, dtype: DType) -> str:
 class InlineSink:
     """Keeps every element in the text."""
 
+    stores = False
+
     def place(self, array: np.ndarray, dtype: DType) -> BlobReference | None:  # noqa: ARG002
         """Nothing leaves the program."""
         return None
@@ -35,6 +37,8 @@ class ElidingSink:
     Args:
         opset: of the program.
     """
+
+    stores = False
 
     def __init__(self, opset: Opset) -> None:
         self._opset = opset
@@ -51,6 +55,8 @@ class ReferenceSink:
         weights: the program's files.
     """
 
+    stores = False
+
     def __init__(self, weights: WeightStore) -> None:
         self._weights = weights
 
@@ -66,6 +72,8 @@ class FileSink:
         path: the weight file; it is made when the first weight comes.
         opset: of the program.
     """
+
+    stores = True
 
     def __init__(self, path: Path, opset: Opset) -> None:
         self._path, self._opset = path, opset

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import SaveError
+from ..missing_weights import require_weights
 from ..pymil import opset_of
 from ..saving import atomic_files, check_output
 from .printer import Dialect, Weights, print_program
@@ -14,13 +15,14 @@ from .source import SEPARATOR
 from .weight_placing import FileSink
 
 
-def write_program_text(
+def write_program_text(  # noqa: PLR0913 - each is a choice of its own
     path: Path,
     programs: Iterable[Any],
     *,
     weights: Weights | None = None,
     dialect: Dialect = "1.3",
     overwrite: bool = False,
+    allow_missing_weights: bool = False,
 ) -> None:
     """Writes PyMIL programs to a `.mil` file, as a whole or not at all; several are separated by `// -----`.
 
@@ -31,11 +33,17 @@ def write_program_text(
             the text refers to: nothing is lost.
         dialect: of the text.
         overwrite: whether something may stand there already.
+        allow_missing_weights: write zeros for weights that were missing when a program was read.
 
     Raises:
+        PackageError: weights were missing, and nothing allows zeros in their place.
         SaveError: the path is taken or can not be written to.
         ProgramError: a program holds something that MIL can not express.
     """
+    programs = list(programs)
+    if weights is None and not allow_missing_weights:
+        for program in programs:
+            require_weights(program, "written with its weights", "give allow_missing_weights=True to write zeros")
     with atomic_files(path, overwrite=overwrite) as folder:
         texts = _texts(programs, folder / path.stem, weights, dialect)
         (folder / path.name).write_text(joined(texts), encoding="utf-8")

@@ -106,7 +106,7 @@ def test_reference_of_a_missing_weight_is_printed_without_it(milopt: Command, tm
     zeros = milopt("print", "@/in.mil", "--weights=inline", "--missing-weights=zeros")
     assert zeros.code == DONE
     assert zeros.err == "warning: in.mil: in.weights.bin is missing; its weights are zeros\n"
-    assert zeros.out.count("0x0p+0") > 2560
+    assert zeros.out == text
 
 
 def test_digests_are_printed_again(milopt: Command, tmp_path: Path) -> None:

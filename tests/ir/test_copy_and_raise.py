@@ -228,7 +228,9 @@ def test_op_without_an_equal_is_named_and_nothing_is_raised(
     build: Callable[[Opset], Any], op_type: str, name: str, opset: Opset
 ) -> None:
     program = build(IOS15)
-    with pytest.raises(ProgramError, match=rf"op '{name}': {op_type} can not be raised to iOS17 or later: .*before iOS17"):
+    with pytest.raises(
+        ProgramError, match=rf"op '{name}': {op_type} can not be raised to iOS17 or later: .*before iOS17"
+    ):
         raise_opset(program, opset)
     assert first_difference(program, build(IOS15)) is None
     assert verify(program) == []
