@@ -98,7 +98,7 @@ import sys
 import numpy as np
 from pathlib import Path
 from milopt.ir.dtypes import dtype_named
-from milopt.ir.weight_files import WeightFileWriter
+from milopt.ir.weights.files import WeightFileWriter
 rows = int(sys.argv[1]) * 10**6 // 2 // 1024
 with WeightFileWriter(Path("weight.bin")) as writer:
     offset = writer.write(np.zeros((rows, 1024), np.float16), dtype_named("fp16"))

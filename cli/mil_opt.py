@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ..ir.text.printer import Weights
-    from ..ir.weight_store import MissingWeights
+    from ..ir.weights.store import MissingWeights
     from .units import Work
 
 STDOUT = "-"

@@ -10,7 +10,7 @@ import click
 
 if TYPE_CHECKING:
     from ..ir.model import Model
-    from ..ir.weight_store import MissingWeights
+    from ..ir.weights.store import MissingWeights
 
 
 class Opener(Protocol):

@@ -17,7 +17,7 @@ from .opening import STDIN, tell_notes
 if TYPE_CHECKING:
     from ..ir.model import Model
     from ..ir.text.source import Source
-    from ..ir.weight_store import MissingWeights
+    from ..ir.weights.store import MissingWeights
     from ..passes.instrumentation import Instrumentation
     from ..passes.pipeline import Pipeline
     from ..passes.remarks import Remark

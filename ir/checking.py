@@ -8,11 +8,12 @@ from typing import Any
 from .dtypes import dtype_of_proto
 from .errors import located
 from .model_parts import Stage
-from .proto_values import tensor_shape
-from .proto_walking import selected_block, walk_operations
+from .proto.values import tensor_shape
+from .proto.walking import selected_block, walk_operations
 from .pymil import op_class
 from .targets import Opset, opset_of_specification
-from .weight_store import BlobReference, WeightStore, reference_from_proto
+from .weights.references import BlobReference, reference_from_proto
+from .weights.store import WeightStore
 
 
 def check_stage(stage: Stage) -> None:

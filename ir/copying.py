@@ -8,9 +8,8 @@ from typing import Any
 
 import attrs
 
-from .function_reader import EXTRA_ATTRIBUTES, control_flow_inputs
-from .missing_weights import mark_missing_weights, stand_ins_of
-from .proto_reader import SHELL
+from .proto.function_reader import EXTRA_ATTRIBUTES, control_flow_inputs
+from .proto.reader import SHELL
 from .pymil import (
     Block,
     Function,
@@ -30,6 +29,7 @@ from .pymil import (
 from .quiet import without_warnings
 from .targets import Opset
 from .walking import names_in
+from .weights.missing import mark_missing_weights, stand_ins_of
 
 # Given an op and its inputs, the inputs that the op takes in the new opset.
 InputConverter = Callable[[Any, dict[str, Any]], dict[str, Any]]

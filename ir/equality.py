@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from .function_reader import EXTRA_ATTRIBUTES
+from .proto.function_reader import EXTRA_ATTRIBUTES
 from .pymil import dtype_of, is_symbolic, mil_list, opset_of, types
 from .walking import input_values
-from .weight_files import release_pages
+from .weights.files import release_pages
 
 # Bytes that are compared at once.
 _STRETCH = 1 << 22

@@ -7,9 +7,9 @@ from typing import Any
 
 from .copying import Part, copy_part
 from .errors import ProgramError
-from .missing_weights import mark_missing_weights, stand_ins_of
 from .pymil import Program, opset_of, types, unique_names
 from .walking import blocks_of, input_values, names_in, walk
+from .weights.missing import mark_missing_weights, stand_ins_of
 
 
 def excerpt(program: Any, function_name: str, operations: Iterable[Any]) -> Any:

@@ -8,7 +8,7 @@ from typing import Any
 
 import attrs
 
-from .proto_writer import file_tensors
+from .proto.writer import file_tensors
 from .pymil import opset_of
 from .targets import Opset
 from .value_types import Value, is_state, value_of

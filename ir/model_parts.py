@@ -11,7 +11,7 @@ from .collecting import collector_paused
 from .errors import MiloptError
 from .package import Package
 from .targets import Opset, opset_of_specification
-from .weight_store import WeightStore
+from .weights.store import WeightStore
 
 
 @attrs.define(eq=False)
@@ -54,7 +54,7 @@ class Stage:
         self._program = program
 
     def _read(self) -> Any:
-        from .proto_reader import read_program
+        from .proto.reader import read_program
 
         described = [function.name for function in self.specification.description.functions]
         with collector_paused():
@@ -106,7 +106,7 @@ class ModelParts:
 
     def require_weights(self, purpose: str, hint: str) -> None:
         """Raises `PackageError` if weights were missing when the model was read; see `missing_weights`."""
-        from .missing_weights import require_weights
+        from .weights.missing import require_weights
 
         for stage in self.stages:
             if stage.is_loaded or self.weights.stand_ins.names:

@@ -14,12 +14,12 @@ from .descriptions.flexible_shapes import ATTRIBUTE as FLEXIBLE_SHAPES
 from .dtypes import DType
 from .model_parts import ModelParts, Stage, ml_programs
 from .package import MANIFEST, MODEL_FOLDER, SPECIFICATION, WEIGHTS_IN_MODEL, manifest_with_weights
-from .proto_writer import belongs_in_file, file_tensors, write_program
+from .proto.writer import belongs_in_file, file_tensors, write_program
 from .pymil import opset_of
 from .saving import atomic_folder
 from .targets import Opset
-from .weight_files import WeightFileWriter, release_pages
-from .weight_store import DIGEST, BlobReference
+from .weights.files import WeightFileWriter, release_pages
+from .weights.references import DIGEST, BlobReference
 
 _WEIGHTS = "weights/"
 

@@ -12,7 +12,7 @@ from .errors import PackageError, ProgramError
 from .model import Model
 from .model_parts import Origin
 from .package import open_package
-from .weight_store import MissingWeights, WeightStore
+from .weights.store import MissingWeights, WeightStore
 
 if TYPE_CHECKING:
     from .descriptions.compiled import CompiledModel

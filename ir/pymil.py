@@ -1,6 +1,6 @@
 """The one door from `ir` to coremltools' private modules: PyMIL's classes, its op registry, its builder.
 
-A new coremltools version has this module to break, and `proto_writer.py` for the exporter that it subclasses.
+A new coremltools version has this module to break, and `proto/writer.py` for the exporter that it subclasses.
 Importing this module imports coremltools, which takes a second: the rest of `ir` imports it where it is needed.
 """
 

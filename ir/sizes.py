@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .proto_writer import file_tensors
+from .proto.writer import file_tensors
 
 
 def weight_bytes(*programs: Any) -> int:

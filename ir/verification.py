@@ -13,10 +13,10 @@ from .diagnostics import Diagnostic
 from .model import Model
 from .model_parts import Stage
 from .opening import is_compiled, is_text, load, open_unchecked
-from .program_faults import diagnostic_of, read_with_faults
+from .proto.program_faults import diagnostic_of, read_with_faults
 from .targets import Opset, opset_of_mil_name
 from .verifier import verify
-from .weight_store import MissingWeights
+from .weights.store import MissingWeights
 
 
 def open_to_verify(path: Path, *, missing_weights: MissingWeights = "error") -> Model:

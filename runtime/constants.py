@@ -8,7 +8,7 @@ from typing import Any
 import attrs
 import numpy as np
 
-from ..ir.weight_files import release_pages
+from ..ir.weights.files import release_pages
 from .halves import widened
 
 # From here on a call of ONNX Runtime costs less than what it saves.

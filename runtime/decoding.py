@@ -14,7 +14,7 @@ import numpy as np
 from ..ir.dtypes import dtype_named, unpack_bits
 from ..ir.errors import RunError
 from ..ir.pymil import Value
-from ..ir.weight_files import release_pages
+from ..ir.weights.files import release_pages
 
 # How many indices are looked up at once; numpy makes eight bytes of each.
 _STRETCH = 1 << 16

@@ -9,10 +9,10 @@ import numpy as np
 import onnx
 
 from ..ir.errors import OptionError, RunError
-from ..ir.missing_weights import require_weights
 from ..ir.model import Model
 from ..ir.opening import load
 from ..ir.pymil import Program
+from ..ir.weights.missing import require_weights
 from .export import onnx_model
 from .lower import LoweredFunction
 from .observation import Observe, requested

@@ -17,7 +17,7 @@ ALLOWED = {
 # The modules that may touch coremltools' private side; everything else goes through them.
 DOORS_TO_COREMLTOOLS = {
     "ir.pymil",
-    "ir.proto_writer",
+    "ir.proto.writer",
     "passes.coremltools_passes",
     "passes.coremltools_registration",
     "runtime.coremltools_bridge",

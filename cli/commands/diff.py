@@ -15,7 +15,7 @@ from ..progress import working
 
 if TYPE_CHECKING:
     from ...ir.diffing.records import ModelDiff
-    from ...ir.weight_store import MissingWeights
+    from ...ir.weights.store import MissingWeights
 
 _STYLES = {"+": "green", "-": "red", "~": "yellow", "": "bold"}
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from ...ir.model import Model
     from ...ir.model_parts import Stage
     from ...ir.text.printer import Dialect
-    from ...ir.weight_store import MissingWeights
+    from ...ir.weights.store import MissingWeights
 
 _DEPTH = 1
 

@@ -15,7 +15,7 @@ from ..progress import counted, working
 
 if TYPE_CHECKING:
     from ...ir.model import Model
-    from ...ir.weight_store import MissingWeights
+    from ...ir.weights.store import MissingWeights
     from ...runtime.samples import Samples
     from ...runtime.session import Session
 

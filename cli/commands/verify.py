@@ -16,7 +16,7 @@ from ..progress import working
 if TYPE_CHECKING:
     from ...ir.diagnostics import Diagnostic
     from ...ir.targets import Opset
-    from ...ir.weight_store import MissingWeights
+    from ...ir.weights.store import MissingWeights
 
 
 @click.command

@@ -15,7 +15,7 @@ from typing import Any
 
 from ..dtypes import dtype_of_proto
 from ..errors import ProgramError, located
-from ..proto_walking import selected_block
+from ..proto.walking import selected_block
 from ..pymil import proto
 from ..targets import IOS18, opset_of_mil_name
 from .features import UNBOUNDED, Flexibility, Shape, empty_description, fill_array, interface_parts

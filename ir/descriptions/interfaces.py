@@ -10,7 +10,7 @@ import attrs
 from ..diagnostics import Diagnostic
 from ..dtypes import DType, dtype_of_proto
 from ..errors import MiloptError, ProgramError, located
-from ..proto_walking import selected_block
+from ..proto.walking import selected_block
 from .shapes import Shape
 
 # A function's two sides; states are inputs.

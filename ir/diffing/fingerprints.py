@@ -11,7 +11,7 @@ import attrs
 import numpy as np
 
 from ..equality import type_words
-from ..weight_files import release_pages
+from ..weights.files import release_pages
 from .graph import Graph, Node, Port
 from .kinds import as_list, is_constant, is_weight
 

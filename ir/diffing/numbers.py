@@ -8,7 +8,7 @@ from typing import Any
 import attrs
 import numpy as np
 
-from ..weight_files import release_pages
+from ..weights.files import release_pages
 
 # Elements that are in memory at once, as doubles.
 _STRETCH = 1 << 20

@@ -8,9 +8,9 @@ from typing import Any
 
 from ..equality import type_words
 from ..errors import MiloptError
-from ..function_reader import EXTRA_ATTRIBUTES
-from ..proto_values import decode_value
-from ..weight_store import WeightStore
+from ..proto.function_reader import EXTRA_ATTRIBUTES
+from ..proto.values import decode_value
+from ..weights.store import WeightStore
 from .constants import words_of
 from .graph import Node
 from .operands import Correspondence

@@ -25,7 +25,7 @@ from typing import Any, Literal, TypeAlias
 import attrs
 
 from ..errors import did_you_mean
-from ..faults import Part, PartKind
+from ..proto.faults import Part, PartKind
 from ..pymil import proto
 from ..targets import OPSETS
 from .cursor import Cursor, quoted

@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any, Literal
 
-from ..proto_walking import selected_block
-from ..proto_writer import WeightSink, write_program
+from ..proto.walking import selected_block
+from ..proto.writer import WeightSink, write_program
 from ..pymil import opset_of
-from ..weight_store import DIGEST, MODEL_PATH
+from ..weights.references import DIGEST, MODEL_PATH
 from .formatting import Formatter, format_name, format_string
 from .weight_placing import ElidingSink, InlineSink
 
@@ -122,7 +122,7 @@ class _Printer:
 
 
 def _string_type() -> Any:
-    from ..proto_values import builtin_proto
+    from ..proto.values import builtin_proto
     from ..pymil import proto
 
     return proto.MIL_pb2.ValueType(tensorType=proto.MIL_pb2.TensorType(dataType=builtin_proto("string"), rank=0))

@@ -9,10 +9,10 @@ from typing import Any
 from ..collecting import collector_paused
 from ..diagnostics import Diagnostic, Location, TextError
 from ..errors import ProgramError
-from ..faults import Fault, Part
-from ..program_faults import message_of, read_with_faults
-from ..proto_walking import operation_name, selected_block, walk_operations
-from ..weight_store import MissingWeights, WeightStore
+from ..proto.faults import Fault, Part
+from ..proto.program_faults import message_of, read_with_faults
+from ..proto.walking import operation_name, selected_block, walk_operations
+from ..weights.store import MissingWeights, WeightStore
 from .parser import Parsed, Spans, parse_proto, trace
 from .source import Source
 
@@ -31,7 +31,7 @@ def parse_program(
         name: what diagnostics call it.
         folder: what `@model_path` stands for in the places of weights; weight files are mapped, not read.
         missing_weights: what becomes of weights whose file is missing, or that the text elides: an `error`, or `zeros`,
-            a program that `milopt.ir.missing_weights` marks.
+            a program that `milopt.ir.weights.missing` marks.
 
     Raises:
         TextError: it does not parse, or its program is not valid; all faults are in its diagnostics.

@@ -12,9 +12,9 @@ from typing import Any, Final
 import numpy as np
 
 from ..dtypes import DType, dtype_named, dtype_of_proto
-from ..proto_values import fill_tensor
+from ..proto.values import fill_tensor
 from ..pymil import proto
-from ..weight_store import DIGEST, MODEL_PATH
+from ..weights.references import DIGEST, MODEL_PATH
 from .cursor import Cursor
 from .elements import ElementError, parse_elements
 from .plain_tensors import plain_words

@@ -9,10 +9,11 @@ from types import TracebackType
 import numpy as np
 
 from ..dtypes import DType, pack_bits
-from ..proto_writer import belongs_in_file
+from ..proto.writer import belongs_in_file
 from ..targets import Opset
-from ..weight_files import WeightFileWriter
-from ..weight_store import DIGEST, BlobReference, WeightStore
+from ..weights.files import WeightFileWriter
+from ..weights.references import DIGEST, BlobReference
+from ..weights.store import WeightStore
 
 
 def digest(array: np.ndarray, dtype: DType) -> str:

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import SaveError
-from ..missing_weights import require_weights
 from ..pymil import opset_of
 from ..saving import atomic_files, check_output
+from ..weights.missing import require_weights
 from .printer import Dialect, Weights, print_program
 from .source import SEPARATOR
 from .weight_placing import FileSink

@@ -8,7 +8,7 @@ from typing import Literal
 import attrs
 import numpy as np
 
-from ...ir.weight_files import release_pages
+from ...ir.weights.files import release_pages
 from ..numerics import channel_peaks
 from ..remarks import RemarkKind
 from .weight_inventory import Constant

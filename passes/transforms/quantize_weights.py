@@ -9,7 +9,7 @@ import numpy as np
 
 from ...ir.errors import TargetError
 from ...ir.targets import IOS16, IOS18, Opset
-from ...ir.weight_files import release_pages
+from ...ir.weights.files import release_pages
 from ..analysis.weight_inventory import WeightInventory
 from ..analysis.weight_plan import Decision, plan_weights
 from ..base import UNCHANGED, Outcome, Pass, PassContext

@@ -13,10 +13,10 @@ import pytest
 from milopt.cli.entry import BAD_INPUT, CHECK_FAILED, DONE, run
 from milopt.cli.mil_opt import mil_opt as mil_opt_command
 from milopt.ir.equality import first_difference
-from milopt.ir.missing_weights import missing_weights
 from milopt.ir.text.printer import print_program
 from milopt.ir.text.reading import parse_program
 from milopt.ir.text.writing import joined, write_program_text
+from milopt.ir.weights.missing import missing_weights
 from milopt.passes.manager import PassManager
 from milopt.passes.pipeline_text import parse_pipeline
 from support.packages import Shelf, contents

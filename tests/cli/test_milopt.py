@@ -319,7 +319,7 @@ def interrupt(*_: object, **__: object) -> None:
         "milopt.ir.opening.load",
         "milopt.pipelines.optimize.optimize",
         "milopt.passes.transforms.quantize_weights.quantize",
-        "milopt.ir.weight_files.WeightFileWriter.write",
+        "milopt.ir.weights.files.WeightFileWriter.write",
         "milopt.ir.saving._replace",
     ],
 )
@@ -342,7 +342,7 @@ def test_full_disk_leaves_nothing_behind(milopt: Command, tmp_path: Path, monkey
     def fill(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("milopt.ir.weight_files.WeightFileWriter.write", fill)
+    monkeypatch.setattr("milopt.ir.weights.files.WeightFileWriter.write", fill)
     ran = milopt("optimize", "@linear", "-o", "@/small.mlpackage")
     assert (ran.code, ran.err.count("\n")) == (BAD_INPUT, 1)
     assert "the disk is full; nothing was written" in ran.err

@@ -151,7 +151,7 @@ def test_path_that_stdout_can_not_spell_is_no_error(shelf: Shelf, tmp_path: Path
 
 SLOW_DISK = """
 import time
-from milopt.ir.weight_files import WeightFileWriter
+from milopt.ir.weights.files import WeightFileWriter
 write = WeightFileWriter.write
 def slow(self, *arguments):
     place = write(self, *arguments)

@@ -16,7 +16,7 @@ from milopt.ir.pymil import dtype_of
 from milopt.ir.targets import IOS16, IOS18
 from milopt.ir.upgrading import raise_opset
 from milopt.ir.walking import walk
-from milopt.ir.weight_store import WeightStore
+from milopt.ir.weights.store import WeightStore
 from support.canonical import canonical
 from support.editing import find_op, replace_constant
 from support.packages import (

@@ -10,7 +10,7 @@ from typing import Any
 import milopt
 import pytest
 from milopt.ir.errors import ProgramError, SaveError
-from milopt.ir.weight_files import WeightFileWriter
+from milopt.ir.weights.files import WeightFileWriter
 from support.editing import find_op, replace_constant
 from support.packages import Shelf, contents, copy_package
 from support.programs import PROGRAMS, weights

@@ -18,12 +18,12 @@ from milopt.ir.copying import copy_function, copy_program
 from milopt.ir.diagnostics import TextError
 from milopt.ir.errors import PackageError
 from milopt.ir.excerpts import excerpt
-from milopt.ir.missing_weights import StandIns, mark_missing_weights, missing_weights, require_weights
 from milopt.ir.pymil import opset_of
 from milopt.ir.text.printer import print_program
 from milopt.ir.text.reading import parse_program
 from milopt.ir.text.writing import write_program_text
-from milopt.ir.weight_store import BlobReference
+from milopt.ir.weights.missing import StandIns, mark_missing_weights, missing_weights, require_weights
+from milopt.ir.weights.references import BlobReference
 from milopt.passes.manager import PassManager
 from milopt.passes.pipeline_text import parse_pipeline
 from milopt.runtime.session import Session

@@ -17,7 +17,7 @@ from milopt.ir.checking import blob_references
 from milopt.ir.equality import first_difference
 from milopt.ir.pymil import dtype_of
 from milopt.ir.walking import walk
-from milopt.ir.weight_files import WeightFile
+from milopt.ir.weights.files import WeightFile
 from support.canonical import canonical
 from support.editing import find_op, replace_constant
 from support.packages import (

@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 from milopt.ir.equality import first_difference
 from milopt.ir.errors import MiloptError, PackageError, ProgramError
-from milopt.ir.faults import Fault, Part
-from milopt.ir.program_faults import diagnostic_of, message_of, read_with_faults
-from milopt.ir.proto_reader import read_program
+from milopt.ir.proto.faults import Fault, Part
+from milopt.ir.proto.program_faults import diagnostic_of, message_of, read_with_faults
+from milopt.ir.proto.reader import read_program
 from milopt.ir.text.parser import parse_proto
 from milopt.ir.text.reading import parse_program
-from milopt.ir.weight_store import WeightStore
+from milopt.ir.weights.store import WeightStore
 from support.packages import Shelf, read_specification
 from support.programs import PROGRAMS
 

@@ -15,7 +15,7 @@ from coremltools.optimize._utils import pack_elements_into_bits
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from milopt.ir.dtypes import DTYPES, DType, dtype_named, dtype_of_blob, pack_bits, unpack_bits
-from milopt.ir.weight_files import ALIGNMENT, WeightFile, WeightFileWriter, release_pages
+from milopt.ir.weights.files import ALIGNMENT, WeightFile, WeightFileWriter, release_pages
 
 IN_FILES = [dtype for dtype in DTYPES if dtype.blob is not None]
 SUB_BYTE = [dtype for dtype in DTYPES if dtype.is_sub_byte]

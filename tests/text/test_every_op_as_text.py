@@ -13,7 +13,7 @@ from coremltools.converters.mil._deployment_compatibility import AvailableTarget
 from coremltools.converters.mil.mil.ops.registry import SSAOpRegistry
 from milopt.ir.equality import first_difference
 from milopt.ir.errors import ProgramError
-from milopt.ir.proto_walking import selected_block, walk_operations
+from milopt.ir.proto.walking import selected_block, walk_operations
 from milopt.ir.pymil import op_class
 from milopt.ir.targets import IOS18, OPSETS, Opset, parse_target
 from milopt.ir.text.printer import Dialect, print_program, print_proto

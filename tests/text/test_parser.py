@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 import pytest
-from milopt.ir.faults import Part
+from milopt.ir.proto.faults import Part
 from milopt.ir.pymil import proto
 from milopt.ir.targets import OPSETS
 from milopt.ir.text.parser import Parsed, parse_proto, trace

@@ -15,7 +15,7 @@ from milopt.ir.text.printer import print_program, print_proto
 from milopt.ir.text.reading import parse_program
 from milopt.ir.text.source import Source
 from milopt.ir.text.writing import write_program_text
-from milopt.ir.weight_files import WeightFile
+from milopt.ir.weights.files import WeightFile
 from support.packages import PACKAGES, Shelf, contents, shared_models
 from support.programs import PROGRAMS
 from support.refusals import refusal

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from milopt.ir.diagnostics import TextError
 from milopt.ir.dtypes import DTYPES, DType, dtype_named
-from milopt.ir.proto_values import fill_tensor
+from milopt.ir.proto.values import fill_tensor
 from milopt.ir.text.formatting import Formatter, tensor_elements
 from milopt.ir.text.parser import parse_proto
 from support.generated_values import dimension, elements, tensor_type

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from .errors import ProgramError
-from .pymil import types
-from .type_words import type_words
+from ..errors import ProgramError
+from ..pymil import types
+from ..type_words import type_words
 
 # The blocks of control flow, in order.
 _BLOCKS = {"cond": ("of the true branch", "of the false branch"), "while_loop": ("of the condition", "of the body")}
@@ -27,9 +27,9 @@ def block_faults(op_type: str, blocks: Sequence[Any], inputs: Mapping[str, Any])
         count = f"{len(blocks)} block{'' if len(blocks) == 1 else 's'}"
         yield ProgramError(f"{op_type} can not have {count}", hint=hint)
     elif op_type == "cond":
-        yield from _cond_faults(*blocks)
+        yield from _cond_faults(blocks[0], blocks[1])
     elif op_type == "while_loop":
-        yield from _loop_faults(*blocks, inputs.get("loop_vars", ()))
+        yield from _loop_faults(blocks[0], blocks[1], inputs.get("loop_vars", ()))
 
 
 def _cond_faults(true: Any, false: Any) -> Iterator[ProgramError]:

@@ -8,15 +8,8 @@ from contextlib import contextmanager, suppress
 from types import MappingProxyType, SimpleNamespace
 from typing import Any
 
-from .block_faults import block_faults
-from .declared_types import declared_value, placeholder, type_fault
-from .errors import MiloptError, ProgramError, located
-from .faults import Fault, FaultReport, Part
-from .input_faults import input_faults, unknown_input
-from .mask_stand_ins import mask_stand_in
-from .proto_values import decode_value
-from .proto_walking import operation_name, selected_block, walk_operations
-from .pymil import (
+from ..errors import MiloptError, ProgramError, located
+from ..pymil import (
     Block,
     Function,
     Value,
@@ -28,9 +21,16 @@ from .pymil import (
     types,
     unique_names,
 )
+from ..walking import input_values
+from ..weights.store import WeightStore
+from .block_faults import block_faults
+from .declared_types import declared_value, placeholder, type_fault
+from .faults import Fault, FaultReport, Part
+from .input_faults import input_faults, unknown_input
+from .mask_stand_ins import mask_stand_in
 from .undefined_names import undefined
-from .walking import input_values
-from .weight_store import WeightStore
+from .values import decode_value
+from .walking import operation_name, selected_block, walk_operations
 
 # An op's attributes other than its name; PyMIL has no place for them, so that they ride on the op.
 EXTRA_ATTRIBUTES = "_milopt_attributes"

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from .errors import ProgramError
-from .targets import Opset, opset_of_mil_name
+from ..errors import ProgramError
+from ..targets import Opset, opset_of_mil_name
 
 
 def operation_name(operation: Any) -> str:

@@ -13,16 +13,16 @@ import numpy as np
 from coremltools.converters.mil.backend.mil import helper
 from coremltools.converters.mil.backend.mil.load import MILProtoExporter, should_use_weight_file
 
-from .dtypes import DType
-from .errors import ProgramError
+from ..dtypes import DType
+from ..errors import ProgramError
+from ..pymil import dtype_of, is_symbolic, opset_of, types
+from ..targets import Opset
+from ..walking import walk
+from ..weights.missing import stand_ins_of
+from ..weights.references import MODEL_PATH, BlobReference
 from .function_reader import EXTRA_ATTRIBUTES
-from .missing_weights import stand_ins_of
-from .proto_reader import SHELL
-from .proto_values import immediate_tensor
-from .pymil import dtype_of, is_symbolic, opset_of, types
-from .targets import Opset
-from .walking import walk
-from .weight_store import MODEL_PATH, BlobReference
+from .reader import SHELL
+from .values import immediate_tensor
 
 
 class WeightSink(Protocol):

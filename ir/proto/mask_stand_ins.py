@@ -9,9 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from .dtypes import dtype_of_proto
-from .proto_values import tensor_shape
-from .weight_store import WeightStore, reference_from_proto
+from ..dtypes import dtype_of_proto
+from ..weights.references import reference_from_proto
+from ..weights.store import WeightStore
+from .values import tensor_shape
 
 # The masks of ops, and the inputs that hold an element for each set bit (coremltools 9.0, `constexpr_ops.py`).
 _MASKS = {

@@ -10,13 +10,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from .errors import MiloptError, ProgramError, located
+from ..errors import MiloptError, ProgramError, located
+from ..pymil import Program
+from ..targets import opset_of_mil_name
+from ..weights.missing import mark_missing_weights
+from ..weights.store import WeightStore
 from .faults import Fault, FaultReport, raise_fault
 from .function_reader import FunctionReader
-from .missing_weights import mark_missing_weights
-from .pymil import Program
-from .targets import opset_of_mil_name
-from .weight_store import WeightStore
 
 # What PyMIL has no place for rides on the program as a protobuf `MIL.Program` without blocks: its doc string and
 # attributes, and those of its functions.

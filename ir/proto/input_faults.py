@@ -8,11 +8,11 @@ from typing import Any, TypeAlias
 
 import attrs
 
-from .errors import ProgramError, did_you_mean
+from ..errors import ProgramError, did_you_mean
+from ..pymil import Var, opset_with_input, types
+from ..targets import Opset
+from ..type_words import type_words
 from .faults import Part
-from .pymil import Var, opset_with_input, types
-from .targets import Opset
-from .type_words import type_words
 
 # What inputs must be that are no tensors, by PyMIL's class for them.
 _KINDS = {

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from .errors import ProgramError
-from .pymil import ListVar, Placeholder, StateTensorPlaceholder, Var, types, value_type_from_proto
-from .quiet import without_warnings
-from .type_words import type_words
+from ..errors import ProgramError
+from ..pymil import ListVar, Placeholder, StateTensorPlaceholder, Var, types, value_type_from_proto
+from ..quiet import without_warnings
+from ..type_words import type_words
 
 
 def placeholder(value: Any) -> Any:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from .errors import ProgramError, did_you_mean
-from .proto_walking import walk_operations
+from ..errors import ProgramError, did_you_mean
+from .walking import walk_operations
 
 
 def undefined(name: str, visible: Iterable[str], block: Any, current: int | None) -> ProgramError:

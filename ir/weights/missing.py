@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import attrs
 import numpy as np
 
-from .errors import PackageError
-
-if TYPE_CHECKING:
-    from .weight_store import BlobReference
+from ..errors import PackageError
+from .references import BlobReference
 
 _MARK = "_milopt_missing_weights"
 

@@ -19,8 +19,8 @@ from typing import BinaryIO
 import attrs
 import numpy as np
 
-from .dtypes import DType, dtype_of_blob, pack_bits, unpack_bits
-from .errors import PackageError
+from ..dtypes import DType, dtype_of_blob, pack_bits, unpack_bits
+from ..errors import PackageError
 
 ALIGNMENT = 64
 SENTINEL = 0xDEADBEEF

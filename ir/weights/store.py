@@ -3,27 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path, PurePosixPath
-from typing import Any, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
-import attrs
 import numpy as np
 
-from .dtypes import DType
-from .errors import PackageError
-from .missing_weights import StandIns
-from .weight_files import WeightFile
+from ..dtypes import DType
+from ..errors import PackageError
+from .files import WeightFile
+from .missing import StandIns
+from .references import DIGEST, BlobReference
 
-MODEL_PATH = "@model_path/"
-DIGEST = "sha256:"  # what stands in the place of a file's name where a text elides a weight
 MissingWeights: TypeAlias = Literal["error", "zeros"]
-
-
-@attrs.frozen(order=True)
-class BlobReference:
-    """How a program names a blob: a file, relative to the model's folder, and an offset in it."""
-
-    file: str
-    offset: int
 
 
 class WeightStore:
@@ -106,18 +96,3 @@ class WeightStore:
             if offset is not None:
                 return BlobReference(name, offset)
         return None
-
-
-def reference_from_proto(blob: Any) -> BlobReference:
-    """The reference of a protobuf `BlobFileValue`.
-
-    Raises:
-        PackageError: the path does not begin with `@model_path/`.
-    """
-    name: str = blob.fileName
-    if not name.startswith(MODEL_PATH):
-        raise PackageError(
-            f"the weight path {name!r} leaves the package",
-            hint=f"weight paths begin with {MODEL_PATH}",
-        )
-    return BlobReference(name.removeprefix(MODEL_PATH), blob.offset)

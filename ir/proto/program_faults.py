@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from .diagnostics import Diagnostic
-from .errors import MiloptError, PackageError, ProgramError
+from ..diagnostics import Diagnostic
+from ..errors import MiloptError, PackageError, ProgramError
+from ..weights.store import WeightStore
 from .faults import Fault, Part
-from .proto_reader import read_program
-from .proto_walking import operation_name
-from .weight_store import WeightStore
+from .reader import read_program
+from .walking import operation_name
 
 
 def read_with_faults(program: Any, weights: WeightStore, function_order: Iterable[str] = ()) -> tuple[Any, list[Fault]]:

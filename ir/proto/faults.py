@@ -7,7 +7,7 @@ from typing import Literal, NoReturn, TypeAlias
 
 import attrs
 
-from .errors import MiloptError
+from ..errors import MiloptError
 
 PartKind: TypeAlias = Literal["op", "input", "output", "attribute", "parameter", "result"]
 

@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from .dtypes import DType, dtype_of_proto, pack_bits, unpack_bits
-from .errors import ProgramError
-from .pymil import Value, builtin_type, mil_list, proto, types
-from .weight_store import WeightStore, reference_from_proto
+from ..dtypes import DType, dtype_of_proto, pack_bits, unpack_bits
+from ..errors import ProgramError
+from ..pymil import Value, builtin_type, mil_list, proto, types
+from ..weights.references import reference_from_proto
+from ..weights.store import WeightStore
 
 _MIL = proto.MIL_pb2
 # Which field of the protobuf's `TensorValue` holds a type, as coremltools writes it (`backend/mil/helper.py` of 9.0);
