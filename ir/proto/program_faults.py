@@ -9,7 +9,7 @@ from ..diagnostics import Diagnostic
 from ..errors import MiloptError, PackageError, ProgramError
 from ..weights.store import WeightStore
 from .faults import Fault, Part
-from .reader import read_program
+from .reader import WHOLE, read_program
 from .walking import operation_name
 
 
@@ -50,7 +50,7 @@ def diagnostic_of(fault: Fault) -> Diagnostic:
 def message_of(fault: Fault) -> str:
     """What is wrong, with the file in front if it is about one."""
     place = fault.error.where
-    elsewhere = place and place not in (fault.subject, f"function {fault.function!r}")
+    elsewhere = place and place not in (fault.subject, f"function {fault.function!r}", WHOLE)
     return f"{place}: {fault.error.message}" if elsewhere else fault.error.message
 
 

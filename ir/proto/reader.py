@@ -21,6 +21,7 @@ from .function_reader import FunctionReader
 # What PyMIL has no place for rides on the program as a protobuf `MIL.Program` without blocks: its doc string and
 # attributes, and those of its functions.
 SHELL = "_milopt_shell"
+WHOLE = "the program"  # where a fault of all of it is
 
 
 def read_program(
@@ -44,7 +45,8 @@ def read_program(
         PackageError: a weight that is missing or does not fit.
     """
     if not program.functions:
-        raise ProgramError("the program has no functions", hint="a program needs at least one: func main<ios18>(...)")
+        hint = "it needs at least one: func main<ios18>(...) {...} -> (...);"
+        raise ProgramError("the program has no functions", where=WHOLE, hint=hint)
     result = Program()
     names = _ordered(program.functions, function_order)
     for name in names:

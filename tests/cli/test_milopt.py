@@ -362,7 +362,11 @@ def test_print_gives_the_text_of_every_program(
     assert (ran.code, ran.err) == (DONE, "")
     stages = package.load(shelf[name]).stages
     if weights == "references":
-        texts = [print_proto(stage.specification.mlProgram, dialect=dialect) for stage in stages]
+        orders = [[each.name for each in stage.specification.description.functions] for stage in stages]
+        texts = [
+            print_proto(stage.specification.mlProgram, dialect=dialect, function_order=order)
+            for stage, order in zip(stages, orders, strict=True)
+        ]
     else:
         texts = [print_program(stage.program, weights=weights, dialect=dialect) for stage in stages]
     assert ran.out == "// -----\n".join(texts)

@@ -231,7 +231,8 @@ def test_op_of_one_function(milopt: Command) -> None:
     ran = milopt("print", "@two_functions", "--function=decode", "--op=decode", "--depth=0")
     assert re.findall(r"^    func (\w+)<", ran.out, re.MULTILINE) == ["decode"]
     assert milopt("print", "@two_functions", "--op=encode").code == DONE
-    milopt("print", "@two_functions", "--op=decode").require_mistake("decode")
+    assert "func decode<" in milopt("print", "@two_functions", "--op=decode").out  # not of the default function
+    milopt("print", "@two_functions", "--function=encode", "--op=decode").require_mistake("decode")
 
 
 def test_op_that_there_is_not(small: Path, milopt: Command) -> None:

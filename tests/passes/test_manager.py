@@ -252,7 +252,7 @@ def older_opset(program: Any) -> None:
     ("corrupt", "words"),
     [
         (repeated_name, "the name 'second' is defined twice"),
-        (other_type, "has the type tensor"),
+        (other_type, "is tensor<fp16, [10, 63]>, its inputs give"),
         (forgotten_use, "use list of 'first'"),
         (missing_input, "required input 'weight' is missing"),
         (foreign_output, "output 'second' is not defined"),

@@ -166,7 +166,7 @@ def test_op_that_can_not_be_raised_names_itself(shelf: Shelf, tmp_path: Path) ->
     with pytest.raises(PassFailure) as caught:
         milopt.optimize(model, target="iOS17")
     assert str(caught.value).startswith(
-        "pass 'raise-opset{target=iOS17}', op 'crop': crop_resize can not be raised past iOS17"
+        "pass 'raise-opset{target=iOS17}', op 'crop': crop_resize can not be raised to iOS17 or later"
     )
 
 

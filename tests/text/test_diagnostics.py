@@ -255,7 +255,14 @@ PROGRAMS = {
         f"fp16 scale = const()[val = fp16(1)]; {Y} = mul(x = x, y = «scales»);",
         "op 'y': 'scales' is not defined (did you mean 'scale'?)",
     ),
-    "op that uses itself": (f"{Y} = relu(x = «y»);", "op 'y': 'y' is used before it is defined (move its op up)"),
+    "op that uses itself": (
+        f"{Y} = relu(x = «y»);",
+        "op 'y': 'y' is what this op itself gives (give it a value that is defined before it)",
+    ),
+    "op that uses the next": (
+        f"tensor<fp16, [2, 3]> a = relu(x = «y»); {Y} = relu(x = x);",
+        "op 'a': 'y' is used before it is defined (move its op up)",
+    ),
     "undefined value in a group": (
         f"{Y} = concat(axis = int32(0), interleave = bool(false), values = «(x, nope)»);",
         "op 'y': 'nope' is not defined",
