@@ -47,10 +47,9 @@ class Cursor:
         self.position = self.end = 0
         self._depth = 0
         self.move_to(0)
-        self._refuse_surrogates()
 
-    def _refuse_surrogates(self) -> None:
-        """Halves of characters, which undecodable bytes become on the way in, can stand in no program."""
+    def refuse_surrogates(self) -> None:
+        """Raises a `TextError` for half a character, which a byte that is no UTF-8 may become on the way in."""
         found = _SURROGATE.search(self.text)
         if found:
             self.fail("this is no character: the text was not UTF-8", at=found.start())

@@ -109,6 +109,7 @@ class _Parser:
     def parse(self) -> Parsed:
         """The whole text."""
         cursor, program, begin = self._cursor, _MIL.Program(version=1), self._cursor.position
+        cursor.refuse_surrogates()
         dialect = self._header()
         self._attributes(program.attributes)
         cursor.expect("{", "at the beginning of the program")
