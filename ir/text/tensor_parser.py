@@ -89,7 +89,7 @@ class TensorParser:
         if size is None:
             self._open_sizes.add(count)
         elif count != size:
-            cursor.fail(f"{_plural(count)} where the shape says {size}", at=start, length=cursor.position - start)
+            cursor.fail(f"{counted(count)} where the shape says {size}", at=start, length=cursor.position - start)
 
     def _check_open_sizes(self, shape: list[int | None], start: int) -> None:
         """An unknown size follows from the rows, which must have one; several would not."""
@@ -164,5 +164,6 @@ def _words(shape: list[int | None]) -> str:
     return f"[{', '.join('?' if size is None else str(size) for size in shape)}]"
 
 
-def _plural(count: int) -> str:
+def counted(count: int) -> str:
+    """A number of elements in words."""
     return f"{count} element{'' if count == 1 else 's'}"

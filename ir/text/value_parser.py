@@ -12,7 +12,7 @@ from ..dtypes import dtype_named
 from ..pymil import proto
 from ..weights.references import DIGEST, MODEL_PATH
 from .cursor import Cursor
-from .tensor_parser import TensorParser
+from .tensor_parser import TensorParser, counted
 from .type_parser import TypeParser
 
 _MIL = proto.MIL_pb2
@@ -111,7 +111,7 @@ class ValueParser:
         known = kind.length.WhichOneof("dimension") == "constant"
         if known and kind.length.constant.size != len(items):
             said = kind.length.constant.size
-            self._cursor.fail(f"the list has {_plural(len(items))}, its type says {said}", at=start)
+            self._cursor.fail(f"the list has {counted(len(items))}, its type says {said}", at=start)
 
     def _tuple(self, value: Any, kind: Any) -> None:
         self._cursor.expect("(", "at the beginning of a tuple")
