@@ -104,7 +104,7 @@ def _change_token(rng: Random, text: str, texts: list[str]) -> str:
     if not found:
         return text
     place = rng.randrange(len(found))
-    found[place] = rng.choice((rng.choice(_JUNK), "", rng.choice(found), rng.choice(tokens(rng.choice(texts)))))
+    found[place] = rng.choice((rng.choice(_JUNK), "", rng.choice(found), rng.choice(tokens(rng.choice(texts)) or [""])))
     return "".join(found)
 
 
@@ -119,7 +119,7 @@ def _swap_tokens(rng: Random, text: str, _: list[str]) -> str:
 
 def _splice(rng: Random, text: str, texts: list[str]) -> str:
     other = rng.choice(texts)
-    start = rng.randrange(len(other))
+    start = rng.randrange(len(other) + 1)
     place = rng.randrange(len(text) + 1)
     return text[:place] + other[start : start + rng.choice((5, 50, 500))] + text[place:]
 
