@@ -95,8 +95,13 @@ class FunctionReader:
             with located(where):
                 yield
         except MiloptError as error:
-            self._faults += 1
-            self._report(Fault(error, self._name, self._current, part, where))
+            self._tell(error, where, part)
+
+    def _tell(self, error: MiloptError, where: str, part: Part) -> None:
+        """Reports a fault, which may raise."""
+        error.where = error.where or where
+        self._faults += 1
+        self._report(Fault(error, self._name, self._current, part, where))
 
     def _taken_names(self) -> Iterator[str]:
         for operation in walk_operations(self._block):
@@ -175,8 +180,7 @@ class FunctionReader:
             extra = {}
         blocks = [self._read_nested(block, scope, name) for block in operation.blocks]
         for error in block_faults(operation.type, blocks, inputs) if self._faults == faults else ():
-            with self._attempt(f"op {name!r}", Part("op")):
-                raise error
+            self._tell(error, f"op {name!r}", Part("op"))
         if self._faults > faults:
             return None
         result = self._new_operation(cls, name, inputs | control_flow_inputs(operation.type, blocks))
@@ -192,8 +196,7 @@ class FunctionReader:
         doubtful = any(id(var) in self._doubtful for value in inputs.values() for var in _as_values(value))
         faults = [] if doubtful else list(input_faults(cls, inputs, spelled))
         for part, error in faults:
-            with self._attempt(f"op {name!r}", part):
-                raise error
+            self._tell(error, f"op {name!r}", part)
         if faults:
             return None
         try:
