@@ -13,6 +13,8 @@ from ..diagnostics import Diagnostic, Location, TextError
 
 SEPARATOR = "// -----"
 _SEPARATOR = re.compile(r"^// -----[ \t\r]*$", re.MULTILINE)
+# Blanks and comments; one that expects a diagnostic is something.
+_NOTHING = re.compile(r"(?:\s++|//(?:(?!expected-)[^\n])*+(?=\n|\Z))*+")
 _WINDOW = 160  # compilers write tensors in single lines of many thousand characters
 
 
@@ -39,16 +41,12 @@ class Source:
         return starts
 
     def sections(self) -> list[Source]:
-        """The parts between lines of `// -----`; each keeps its line numbers."""
-        found, start = [], 0
-        for mark in _SEPARATOR.finditer(self.text):
-            found.append(self._section(start, mark.start()))
-            start = mark.end()
-        return [*found, self._section(start, len(self.text))]
-
-    def _section(self, start: int, end: int) -> Source:
-        line = self.text.count("\n", 0, start)
-        return Source(self.text[start:end], self.name, self.first_line + line)
+        """The parts between lines of `// -----`, with their line numbers; parts with nothing in them are left out."""
+        parts, line = [], self.first_line
+        for part in _SEPARATOR.split(self.text):
+            parts.append(Source(part, self.name, line))
+            line += part.count("\n")
+        return [part for part in parts if not _NOTHING.fullmatch(part.text)] or parts[:1]
 
     def location(self, offset: int, length: int = 1) -> Location:
         """The place of the character at `offset`."""

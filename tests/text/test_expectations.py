@@ -146,3 +146,18 @@ def test_each_expectation_is_met_once() -> None:
 def test_every_complaint_is_an_error() -> None:
     complaints = unmet(Source("// expected-remark {{a}}\n"), [given("b", 1, severity="remark")])
     assert [each.severity for each in complaints] == ["error", "error"]
+
+
+@pytest.mark.parametrize("nothing", ["", "\n\n", "// only this\n", "  // this\n// and that"])
+def test_parts_with_nothing_in_them_are_left_out(nothing: str) -> None:
+    parts = Source(f"{nothing}\n// -----\nprogram\n// -----\n{nothing}").sections()
+    assert [(part.text.strip(), part.first_line) for part in parts] == [("program", 2 + nothing.count("\n"))]
+
+
+def test_a_part_that_expects_something_is_something() -> None:
+    parts = Source("program\n// -----\n// expected-error@+1 {{x}}\n").sections()
+    assert len(parts) == 2
+
+
+def test_a_text_with_nothing_in_it_is_one_part() -> None:
+    assert len(Source("// -----\n// -----\n").sections()) == 1
