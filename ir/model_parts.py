@@ -68,6 +68,7 @@ class Origin:
     Attributes:
         name: of the file or folder.
         text: the MIL text that it was parsed from, if it was; see `milopt.ir.text.parser.Parsed`.
+        is_bare: it is a program alone, whose description was made from it.
         notes: what could not be recovered of a model that came without its specification; one line each.
         undescribed: why its program can not be that of a model, such as inputs of a type that models have none of; it
             can be changed and run, but not saved as a package.
@@ -75,6 +76,7 @@ class Origin:
 
     name: str
     text: Any = None
+    is_bare: bool = False
     notes: tuple[str, ...] = ()
     undescribed: MiloptError | None = None
 

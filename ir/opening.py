@@ -73,7 +73,7 @@ def load_text(source: Source, folder: Path | None, missing_weights: MissingWeigh
     from .text.parser import parse_proto
 
     parsed = parse_proto(source)
-    origin = Origin(Path(source.name).name, parsed)
+    origin = Origin(Path(source.name).name, parsed, is_bare=True)
     return _model_of_text(parsed, WeightStore(folder, missing_weights), origin)
 
 
@@ -100,7 +100,7 @@ def _load_compiled(folder: Path, missing_weights: MissingWeights) -> Model:
     parsed = parse_proto(read_source(compiled.text))
     if compiled.description is not None:
         arrange_inputs(parsed.program, compiled.description)
-    origin = Origin(folder.name, parsed, compiled.notes)
+    origin = Origin(folder.name, parsed, is_bare=compiled.description is None, notes=compiled.notes)
     weights = WeightStore(folder, missing_weights, _outermost(folder))
     return _model_of_text(parsed, weights, origin, compiled)
 

@@ -15,6 +15,7 @@ from .model_parts import Stage
 from .opening import is_compiled, is_text, load, open_unchecked
 from .proto.program_faults import diagnostic_of, read_with_faults
 from .targets import Opset, opset_of_mil_name
+from .text.reading import placed
 from .verifier import verify
 from .weights.store import MissingWeights
 
@@ -43,21 +44,34 @@ def verify_model(model: Model, target: Opset | None = None) -> list[Diagnostic]:
         model: from `open_to_verify`.
         target: the opset of a deployment target; without it, the model's own.
     """
-    return [
-        attrs.evolve(found, where=f"stage {stage.label}, {found.where}") if stage.label else found
-        for stage in model.stages
-        for found in _of_stage(model, stage, target)
-    ]
+    return [_placed(model, stage, found) for stage in model.stages for found in _of_stage(model, stage, target)]
+
+
+def _placed(model: Model, stage: Stage, diagnostic: Diagnostic) -> Diagnostic:
+    """A diagnostic with its place in the text, or in the pipeline."""
+    if model.origin.text is not None:
+        return placed(model.origin.text, diagnostic)
+    return attrs.evolve(diagnostic, where=f"stage {stage.label}, {diagnostic.where}") if stage.label else diagnostic
 
 
 def _of_stage(model: Model, stage: Stage, target: Opset | None) -> Iterator[Diagnostic]:
     yield from _program_faults(model, stage)
-    if model.origin.undescribed is not None:
-        yield Diagnostic(model.origin.undescribed.where or "", model.origin.undescribed.message, severity="warning")
-    else:
+    if model.origin.undescribed is None:
         yield from check_signature(stage.specification)
-        yield from check_io_types(stage.specification, target)
+    # Nothing says that a program alone is to be a model, unless a target is named for it.
+    is_model = target is not None or not model.origin.is_bare
+    for found in _border_faults(model, stage, target):
+        yield found if is_model else attrs.evolve(found, severity="warning")
     yield from _newer_than(target, stage)
+
+
+def _border_faults(model: Model, stage: Stage, target: Opset | None) -> Iterator[Diagnostic]:
+    """Inputs and outputs that no model, or none of the target, can have."""
+    error = model.origin.undescribed
+    if error is None:
+        yield from check_io_types(stage.specification, target)
+    else:
+        yield Diagnostic(error.where or "", error.message, error.hint)
 
 
 def _program_faults(model: Model, stage: Stage) -> Iterator[Diagnostic]:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
+
+import attrs
 
 from ..collecting import collector_paused
 from ..diagnostics import Diagnostic, Location, TextError
@@ -77,6 +80,19 @@ class Places:
             self._spans[offset] = trace(parsed, offset)
         spans = self._spans[offset]
         return parsed.source.location(*spans.get(fault.part, spans.get(Part("op"), (offset, 1))))
+
+
+_VALUE_AT_BORDER = re.compile(r"function '(?P<function>[^']+)', (?P<side>input|state|output) '(?P<name>[^']+)'")
+
+
+def placed(parsed: Parsed, diagnostic: Diagnostic) -> Diagnostic:
+    """A diagnostic about an input or output of a function, with its place in the text if it is there."""
+    found = _VALUE_AT_BORDER.fullmatch(diagnostic.where)
+    if found is None or found["function"] not in parsed.functions:
+        return diagnostic
+    part = Part("result" if found["side"] == "output" else "parameter", found["name"])
+    fault = Fault(ProgramError(""), found["function"], None, part)
+    return attrs.evolve(diagnostic, location=Places(parsed).of(fault))
 
 
 def location_of_op(parsed: Parsed, name: str, function: str | None = None) -> Location | None:
