@@ -73,6 +73,9 @@ DTYPES = (
     DType("uint64", 34, 64, "uint64"),
 )
 
+# Numbers of `MIL.DataType` that coremltools 9.0's protobuf has and its IR has not.
+_NOT_IN_PYMIL = {13: "bf16", 40: "fp8e4m3fn", 41: "fp8e5m2"}
+
 
 @functools.cache
 def _by(attribute: str) -> dict[object, DType]:
@@ -96,6 +99,8 @@ def dtype_of_proto(number: int) -> DType:
     Raises:
         ProgramError: milopt knows none.
     """
+    if number in _NOT_IN_PYMIL:
+        raise ProgramError(f"the element type {_NOT_IN_PYMIL[number]} can not be held by coremltools' IR")
     if number not in _by("proto"):
         raise ProgramError(f"unknown element type number {number}")
     return _by("proto")[number]

@@ -5,8 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from ..dtypes import DTYPES
 from ..errors import ProgramError, did_you_mean
 from .walking import walk_operations
+
+# Words that are written for values, which have their types in front in text.
+_VALUES = {word: f"bool({word})" for word in ("true", "false")} | {
+    dtype.name: f'string("{dtype.name}")' for dtype in DTYPES
+}
 
 
 def undefined(name: str, visible: Iterable[str], block: Any, current: int | None) -> ProgramError:
@@ -20,7 +26,8 @@ def undefined(name: str, visible: Iterable[str], block: Any, current: int | None
     """
     defined = _definition(name, block)
     if defined is None:
-        return ProgramError(f"{name!r} is not defined", hint=did_you_mean(name, visible))
+        hint = f"as a value it is {_VALUES[name]}" if name in _VALUES else did_you_mean(name, visible)
+        return ProgramError(f"{name!r} is not defined", hint=hint)
     if current is not None and defined == current:
         return ProgramError(f"{name!r} is what this op itself gives", hint="give it a value that is defined before it")
     if current is not None and defined > current:

@@ -27,14 +27,20 @@ import attrs
 from ..errors import did_you_mean
 from ..proto.faults import Part, PartKind
 from ..pymil import proto
-from ..targets import OPSETS
+from ..targets import IOS26, OPSETS, deployment_targets
 from .cursor import Cursor, quoted
 from .source import Source
 from .type_parser import TypeParser
 from .value_parser import ValueParser
 
 _MIL = proto.MIL_pb2
-_OPSETS = {opset.text_name: opset for opset in OPSETS}
+# Other tools still write ios19, which iOS 26 was called before its release.
+_OPSETS = {opset.text_name: opset for opset in OPSETS} | {"ios19": IOS26}
+# What opsets are called elsewhere: by their deployment targets, and in the protobuf.
+_OPSETS_ELSEWHERE = {
+    **{target.lower(): opset.text_name for target, opset in deployment_targets().items()},
+    **{opset.mil_name.lower(): opset.text_name for opset in OPSETS},
+}
 Dialect = Literal["1.0", "1.3"]
 _DIALECTS: tuple[Dialect, ...] = ("1.0", "1.3")
 _ASSIGNED = re.compile(r"\s*=")
@@ -178,7 +184,9 @@ class _Parser:
     def _opset(self) -> str:
         start, name = self._cursor.position, self._cursor.word("an opset, such as ios17")
         if name not in _OPSETS:
-            hint = did_you_mean(name, _OPSETS) or f"known are {', '.join(_OPSETS)}"
+            meant = _OPSETS_ELSEWHERE.get(name.lower(), name)
+            known = [opset.text_name for opset in OPSETS]
+            hint = did_you_mean(meant, known) or f"known are {', '.join(known)}"
             self._cursor.fail(f"unknown opset {quoted(name)}", at=start, length=len(name), hint=hint)
         return _OPSETS[name].mil_name
 
@@ -222,6 +230,8 @@ class _Parser:
         start = cursor.position
         operation.type = cursor.name("the type of an op")
         self._note("op", "", start)
+        if cursor.next_is("<"):
+            cursor.fail("an op has no opset of its own", hint="it takes that of its function")
         cursor.expect("(", "after the type of an op")
         first = True
         while not cursor.accept(")"):

@@ -32,7 +32,7 @@ class TensorParser:
         shape = [d.constant.size if d.WhichOneof("dimension") == "constant" else None for d in kind.dimensions]
         start = self._cursor.position
         if not shape or not self._cursor.next_is("["):
-            if prod(size or 1 for size in shape) != 1:
+            if prod(1 if size is None else size for size in shape) != 1:
                 self._cursor.fail(f"expected '[' for the shape {_words(shape)}, found {self._cursor.found()}")
             fill_tensor(value.immediateValue.tensor, self._single(dtype), dtype)
             return

@@ -24,9 +24,17 @@ _ELSEWHERE = {
     "double": "fp64", "float64": "fp64", "f64": "fp64", "int": "int32", "i32": "int32", "i8": "int8", "i16": "int16",
     "i64": "int64", "long": "int64", "boolean": "bool", "i1": "bool", "str": "string",
 }  # fmt: skip
+# What Apple's compilers know and PyMIL does not.
+_BEYOND = {
+    "bf16": "Core ML models hold such values as fp16 or fp32",
+    "fp8e4m3fn": "PyMIL has no floats of 8 bits", "fp8e5m2": "PyMIL has no floats of 8 bits",
+    "tensor_buffer": "programs compiled for the Neural Engine have it, ML programs do not",
+}  # fmt: skip
 
 
 def _meant(word: str, known: Iterable[str]) -> str | None:
+    if word in _BEYOND:
+        return _BEYOND[word]
     return f"did you mean {_ELSEWHERE[word]!r}?" if word in _ELSEWHERE else did_you_mean(word, known)
 
 

@@ -6,11 +6,13 @@ import re
 from typing import Any
 
 import pytest
+from milopt.ir.diagnostics import TextError
 from milopt.ir.proto.faults import Part
 from milopt.ir.pymil import proto
 from milopt.ir.targets import OPSETS
 from milopt.ir.text.parser import Parsed, parse_proto, trace
 from milopt.ir.text.printer import print_proto
+from milopt.ir.text.reading import parse_program
 from milopt.ir.text.source import Source
 from support.hostile_texts import EVERYTHING, attribute, body
 
@@ -410,3 +412,59 @@ def test_sections_keep_their_line_numbers() -> None:
 @pytest.mark.parametrize("line", ["// ----", "// ------", " // -----", "//-----", '"// -----"'])
 def test_lines_that_part_nothing(line: str) -> None:
     assert len(Source(f"a\n{line}\nb").sections()) == 1
+
+
+# --- what other tools write, and what it is here
+
+FOREIGN = {
+    "an opset as the protobuf has it": (
+        body("").replace("ios18", "CoreML9"),
+        "unknown opset 'CoreML9' (did you mean 'ios26'?)",
+    ),
+    "an opset of another platform": (
+        body("").replace("ios18", "macos15"),
+        "unknown opset 'macos15' (did you mean 'ios18'?)",
+    ),
+    "an opset of an op": (
+        body("fp16 y = relu<ios17>(x = x);"),
+        "an op has no opset of its own (it takes that of its function)",
+    ),
+    "a buffer": (
+        body("tensor_buffer<fp16, shape=[4], strides=[1]> y = relu(x = x);"),
+        "unknown type 'tensor_buffer' (programs compiled for the Neural Engine have it, ML programs do not)",
+    ),
+    "a float of 8 bits": (
+        attribute("tensor<fp8e5m2, [1]>([0])"),
+        "unknown element type 'fp8e5m2' (PyMIL has no floats of 8 bits)",
+    ),
+    "a float that is no fp16": (
+        attribute("bf16(0)"),
+        "unknown type 'bf16' (Core ML models hold such values as fp16 or fp32)",
+    ),
+    "a bare truth value": (
+        body("tensor<fp16, [2, 3]> y = softmax(axis = true, x = x);"),
+        "op 'y': 'true' is not defined (as a value it is bool(true))",
+    ),
+    "a bare element type": (
+        body("tensor<int32, [2, 3]> y = cast(dtype = int32, x = x);"),
+        "op 'y': 'int32' is not defined (as a value it is string(\"int32\"))",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", FOREIGN)
+def test_foreign_words_have_a_translation(name: str) -> None:
+    text, said = FOREIGN[name]
+    with pytest.raises(TextError) as caught:
+        parse_program(text)
+    assert str(caught.value.diagnostics[0]).endswith(f": {said}")
+
+
+def test_ios_26_by_its_first_name_is_read() -> None:
+    found = parse_proto(body("").replace("ios18", "ios19")).program
+    assert [function.opset for function in found.functions.values()] == ["CoreML9"]
+
+
+def test_nothing_can_not_be_something() -> None:
+    with pytest.raises(TextError, match=r"expected '\['"):
+        parse_proto(body("tensor<int32, [0]> y = const()[val = tensor<int32, [0]>(5)];"))

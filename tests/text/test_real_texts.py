@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from milopt.ir.equality import first_difference
 from milopt.ir.text.parser import parse_proto
-from milopt.ir.text.printer import print_proto
+from milopt.ir.text.printer import print_program, print_proto
 from milopt.ir.text.reading import parse_program
 from milopt.ir.verifier import verify
 from milopt.runtime.session import Session
@@ -72,6 +72,63 @@ def test_some_texts_are_apples() -> None:
     if not found:
         pytest.skip("the shared texts are absent")
     assert sum(not path.read_text("utf-8").endswith("\n") for path in found) >= len(list(FOLDER.glob("*.mlmodelc")))
+
+
+# --- how other tools write, in texts of our own
+
+LAYOUTS = {
+    "functions of any name, no buildInfo, no names of ops": """program(1.3)
+{
+    func part_0<ios18>(tensor<fp16, [1, 4, 1, 8]> x) {
+        fp16 floor = const()[val = fp16(1.000000e-05)];
+        tensor<fp16, [1, 4, 1, 8]> y = maximum(x = x, y = floor);
+    } -> (y);
+    func part_1<ios18>(
+        tensor<int8, [1, 1, 4, 4]> w
+    ) {
+        tensor<fp16, [1, 1, 4, 4]> y = dequantize(input = w, scale = fp16(0x1.0p-7));
+    } -> (y);
+}
+""",
+    "states that are written where nothing is given": """program(1.3)
+[buildInfo = dict<string, string>({{"coremlc-component-MIL", "3600.16.1"},
+                                   {"tag", ""}})]
+{
+  func main<ios18>(state<tensor<fp16, [1, 4]>> kept, tensor<fp16, [1,4]> x) {
+    tensor<fp16, [1, 4]> before = read_state(input=kept)[name=string("before")];
+    tensor<fp16, [1, 4]> sum = add(x=before, y=x)[name=string("sum")];
+    write_state(data = sum, input = kept)[name = string("kept_write")];
+    tensor<fp16, [1, 4]> after = read_state(input = kept)[name = string("after")];
+    tensor<fp16, [1, 4]> y = mul(x = after, y = fp16(2))[name = string("y")];
+  } -> (y);
+}
+""",
+    "weights of four bits, in inputs and as constants": """program(1.3)
+[buildInfo = dict<string, string>({})]
+{
+    func main<ios26>(tensor<fp16, [1, 8]> x) {
+        tensor<fp16, [4, 8]> a = constexpr_blockwise_shift_scale(data = tensor<int4, [4, 8]>(
+            BLOBFILE(path = string("@model_path/weights/a.bin"), offset = uint64(64))),
+          scale = tensor<fp16, [4, 2]>(BLOBFILE(path=string("@model_path/weights/a.bin"), offset=uint64(192))));
+        tensor<uint4, [4, 8]> indices = const()[val = tensor<uint4, [4, 8]>(
+            BLOBFILE(path = string("@model_path/weights/b.bin"), offset = uint64(64)))];
+        tensor<fp16, [4, 8]> b = constexpr_lut_to_dense(indices = indices, lut = tensor<fp16, [1, 1, 16, 1]>(
+            BLOBFILE(path = string("@model_path/weights/b.bin"), offset = uint64(192))))[name = string("table")];
+        tensor<fp16, [1, 4]> left = linear(weight = a, x = x);
+        tensor<fp16, [1, 4]> right = linear(weight = b, x = x);
+        tensor<fp16, [2, 4]> y = concat(values = (left, right), interleave = bool(false), axis = int32(0));
+    } -> (y);
+}
+""",
+}
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_layouts_of_other_tools_are_read(layout: str) -> None:
+    program = parse_program(LAYOUTS[layout], missing_weights="zeros")
+    assert verify(program) == []
+    printed = print_program(program)
+    assert print_program(parse_program(printed, missing_weights="zeros")) == printed
 
 
 # --- whole models
