@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from .proto.function_reader import EXTRA_ATTRIBUTES
-from .pymil import dtype_of, is_symbolic, mil_list, opset_of, types
+from .pymil import mil_list, opset_of
+from .type_words import type_words
 from .walking import input_values
 from .weights.files import release_pages
 
@@ -76,18 +77,9 @@ def _input_names(operation: Any) -> dict[str, list[str]]:
 
 
 def _signatures(what: str, left: Any, right: Any) -> Iterator[str]:
-    ours, theirs = ([(var.name, type_words(var)) for var in side] for side in (left, right))
+    ours, theirs = ([(var.name, type_words(var.sym_type)) for var in side] for side in (left, right))
     if ours != theirs:
         yield f"{what} {ours} and {theirs}"
-
-
-def type_words(var: Any) -> str:
-    """The type of a value; every unknown dimension is a question mark."""
-    if types.is_list(var.sym_type) or types.is_dict(var.sym_type):
-        return "list" if types.is_list(var.sym_type) else "dictionary"
-    shape = ["?" if is_symbolic(size) else str(size) for size in var.shape]
-    state = "state " if types.is_state(var.sym_type) else ""
-    return f"{state}{dtype_of(var)}[{', '.join(shape)}]"
 
 
 def same_value(left: Any, right: Any) -> bool:

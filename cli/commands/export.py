@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from .. import options
+from ..choosing import choose_function, choose_stage
 from ..opening import open_model
 from ..progress import working
-
-if TYPE_CHECKING:
-    from ...ir.model import Model
 
 
 @click.command
@@ -40,23 +38,10 @@ def export(
     from ...ir.saving import check_output
     from ...runtime.export import write_onnx
     from ...runtime.lower import lower_function
-    from ...runtime.surface.opening import function_of
 
     check_output(output, overwrite=force, suffix=".onnx")
     opened = open_model(model, "zeros" if allow_missing_weights else "error")
     with working(f"exporting {model.name}"):
-        program = _program(opened, stage)
-        write_onnx(lower_function(function_of(program, function), precision), output, overwrite=force)
-
-
-def _program(model: Model, stage: str | None) -> Any:
-    """The only program, or that of a pipeline's stage."""
-    if stage is None and len(model.programs) == 1:
-        return model.program
-    if stage is None or stage not in model.programs:
-        known = ", ".join(f"--stage {label}" for label in model.programs if label)
-        message = (
-            f"{model.name} has no stage {stage!r} with a program" if stage else f"{model.name} has several programs"
-        )
-        raise click.UsageError(f"{message}; try {known}" if known else message)
-    return model.programs[stage]
+        program = choose_stage(opened, stage, function).program
+        chosen = program.functions[choose_function(opened, program, function)]
+        write_onnx(lower_function(chosen, precision), output, overwrite=force)

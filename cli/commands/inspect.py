@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import attrs
 import click
 
 from .. import options
+from ..choosing import choose_function, choose_stage, choose_stages
 from ..opening import open_model
 from ..progress import working
 
@@ -64,11 +65,11 @@ def inspect(
         _check_drawing(drawing, force=force)
     with working(f"inspecting {model.name}"):
         loaded = open_model(model, "zeros")  # it tells of no values
-        stages = _stages(loaded, stage, function)
         if drawing is None and name is None:
-            text = _inventory(loaded, stages, function, as_json=as_json)
+            text = _inventory(loaded, choose_stages(loaded, stage, function), function, as_json=as_json)
         else:
-            part = _part(loaded, stages, function, name, DEFAULT_DEPTH if depth is None else depth)
+            chosen = choose_stage(loaded, stage, function)
+            part = _part(loaded, chosen, function, name, DEFAULT_DEPTH if depth is None else depth)
             if drawing is None:
                 text = _listing(part, as_json=as_json)
             else:
@@ -82,26 +83,6 @@ def _check_drawing(path: Path, *, force: bool) -> None:
     if path.suffix not in (".svg", ".dot"):
         raise click.UsageError(f"{path}: a drawing ends in .svg or .dot")
     check_output(path, overwrite=force, suffix=path.suffix)
-
-
-def _stages(model: Model, place: str | None, function: str | None) -> list[Stage]:
-    """The stages that are asked for, of a pipeline or the only one: by their place, and with that function.
-
-    Raises:
-        MiloptError: there are none.
-    """
-    from ...ir.errors import MiloptError, ProgramError, did_you_mean
-
-    found = [stage for stage in model.stages if place in (None, stage.label)]
-    if not found:
-        known = ", ".join(f"--stage {stage.label}" for stage in model.stages if stage.label)
-        hint = f"try {known}" if known else "it is no pipeline"
-        raise MiloptError(f"there is no stage {place!r} with a program", where=model.name, hint=hint)
-    names = list(dict.fromkeys(name for stage in found for name in stage.program.functions))
-    if function is not None and function not in names:
-        hint = did_you_mean(function, names) or f"the functions are {', '.join(names)}"
-        raise ProgramError(f"there is no function {function!r}", where=model.name, hint=hint)
-    return [stage for stage in found if function is None or function in stage.program.functions]
 
 
 def _inventory(model: Model, stages: Sequence[Stage], function: str | None, *, as_json: bool) -> str:
@@ -131,31 +112,21 @@ class _Part:
     named: Sequence[Node]
 
 
-def _part(model: Model, stages: Sequence[Stage], function: str | None, name: str | None, depth: int) -> _Part:
+def _part(model: Model, stage: Stage, function: str | None, name: str | None, depth: int) -> _Part:
     """One function as a graph, or what is at most `depth` steps from one of its ops.
 
     Raises:
-        ProgramError: there is no such op.
+        ProgramError: there is no such op or function.
     """
     from ...ir.graphs.def_use import def_use_graph, named
     from ...ir.graphs.slices import nodes_around
 
-    if len(stages) > 1:
-        choice = ", ".join(f"--stage {stage.label}" for stage in stages)
-        raise click.UsageError(f"{model.name} has several programs; try {choice}")
-    (stage,) = stages
-    program = stage.program
-    function = function or _default_function(program)
-    graph = def_use_graph(program.functions[function], name=function)
+    function = choose_function(model, stage.program, function)
+    graph = def_use_graph(stage.program.functions[function], name=function)
     title = ", ".join((model.name, *([f"stage {stage.label}"] if stage.label else []), function))
     if name is None:
         return _Part(title, graph, list(graph), ())
     return _Part(f"{title}, around {name}", graph, nodes_around(graph, name, depth), named(graph, name))
-
-
-def _default_function(program: Any) -> str:
-    name: str = program.default_function_name
-    return name if name in program.functions else next(iter(program.functions))
 
 
 def _listing(part: _Part, *, as_json: bool) -> str:

@@ -23,7 +23,6 @@ from .features import feature_words, interface_parts
 TEXT = "model.mil"
 _INNER = (f"model*/{TEXT}", f"model*/model*/{TEXT}")
 _NEURAL_NETWORK = "neuralNetwork"
-_METADATA = ("shortDescription", "author", "license", "versionString")
 
 _T = TypeVar("_T")
 
@@ -117,7 +116,7 @@ def differences(data: CompiledData, metadata: CompiledMetadata) -> Iterator[str]
     versions = data.specification_version, metadata.specification_version
     if None not in versions and versions[0] != versions[1]:
         yield f"specification version {versions[0]} and {versions[1]}"
-    for field in _METADATA:
+    for field in compiled_metadata.METADATA:
         mine, theirs = getattr(one.metadata, field), getattr(other.metadata, field)
         if mine != theirs:
             yield f"{field} {mine!r} and {theirs!r}"

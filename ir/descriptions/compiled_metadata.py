@@ -17,18 +17,19 @@ import attrs
 from ..errors import ProgramError, located
 from ..pymil import proto
 from .features import Flexibility, empty_description, fill_array, fill_range
-from .io_types import ARRAY_TYPES, COLOR_SPACES
+from .io_types import ARRAY_TYPES, COLOR_SPACES, DICTIONARY_KEYS
 
 FILE = "metadata.json"
 _PARTS = {"input": "inputSchema", "output": "outputSchema", "state": "stateSchema"}
-_METADATA = {
+# The fields of the description's metadata, and what the file calls them.
+METADATA = {
     "shortDescription": "shortDescription",
     "author": "author",
     "license": "license",
     "versionString": "version",
 }
-_KEYS = {"String": "stringKeyType", "Int64": "int64KeyType"}
-# Float32, Double, ...
+# String, Int64; Float32, Double, ...
+_KEYS = {name.capitalize(): field for name, field in DICTIONARY_KEYS.items()}
 _ARRAYS = {each.name.capitalize(): each for each in ARRAY_TYPES}
 _COLORS = {"Grayscale": "GRAYSCALE", "RGB": "RGB", "BGR": "BGR", "Grayscale16Half": "GRAYSCALE_FLOAT16"}
 _COLOR_NUMBERS = {each.name: each.number for each in COLOR_SPACES}
@@ -83,7 +84,7 @@ def _fill_part(part: Any, told: _Entry) -> None:
 
 
 def _fill_metadata(metadata: Any, told: _Entry) -> None:
-    for field, key in _METADATA.items():
+    for field, key in METADATA.items():
         setattr(metadata, field, told.get(key, ""))
     metadata.userDefined.update(told.get("userDefinedMetadata", {}))
 

@@ -10,7 +10,7 @@ Importing this module imports coremltools.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from ..dtypes import dtype_of_proto
@@ -18,14 +18,14 @@ from ..errors import ProgramError, located
 from ..proto.walking import selected_block
 from ..pymil import proto
 from ..targets import IOS18, opset_of_mil_name
-from .features import UNBOUNDED, Flexibility, Shape, empty_description, fill_array, interface_parts
+from .features import UNBOUNDED, Flexibility, empty_description, fill_array, interface_parts
 from .flexible_shapes import FlexibleShapes, flexible_shapes
-from .io_types import ARRAY_TYPES, ArrayType, array_type
+from .io_types import ARRAY_TYPES, DICTIONARY_KEYS, ArrayType, array_type
+from .shapes import tensor_sizes
 
 MAIN = "main"
-# What single values and keys that are no numbers of an array are called in a description.
+# What single values that are no arrays are called in a description.
 _SINGLES = {"string": "stringType", "int64": "int64Type"}
-_KEYS = {"string": "stringKeyType", "int64": "int64KeyType"}
 
 
 def specification_of(
@@ -163,15 +163,15 @@ def _describe_input(part: Any, value: Any, flexible: FlexibleShapes) -> None:
     else:
         feature = part.input.add(name=value.name)
         array, tensor = feature.type.multiArrayType, value.type.tensorType
-    sizes = [_known_size(dimension) for dimension in tensor.dimensions]
-    if any(dimension.unknown.variadic for dimension in tensor.dimensions):
+    sizes = tensor_sizes(tensor)
+    if sizes is None:
         raise ProgramError("its number of dimensions is unknown")
     shape = flexible.default_shape(value.name, len(sizes)) or tuple(1 if size is None else size for size in sizes)
     # A model has no arrays without an axis: they have one element.
     fill_array(array, _array_type(tensor), shape or (1,), _flexibility(value.name, sizes, flexible))
 
 
-def _flexibility(name: str, sizes: list[int | None], flexible: FlexibleShapes) -> Flexibility:
+def _flexibility(name: str, sizes: Sequence[int | None], flexible: FlexibleShapes) -> Flexibility:
     told = flexible.flexibility(name, len(sizes))
     if told is not None or None not in sizes:
         return told or Flexibility()
@@ -181,17 +181,18 @@ def _flexibility(name: str, sizes: list[int | None], flexible: FlexibleShapes) -
 def _describe_output(feature: Any, declared: Any) -> None:
     if declared.WhichOneof("type") == "dictionaryType":
         name = dtype_of_proto(declared.dictionaryType.keyType.tensorType.dataType).name
-        if name not in _KEYS:
-            raise ProgramError(f"it is a dictionary with keys of type {name}", hint="they are string or int64")
-        getattr(feature.dictionaryType, _KEYS[name]).SetInParent()
+        if name not in DICTIONARY_KEYS:
+            hint = f"they are {' or '.join(DICTIONARY_KEYS)}"
+            raise ProgramError(f"it is a dictionary with keys of type {name}", hint=hint)
+        getattr(feature.dictionaryType, DICTIONARY_KEYS[name]).SetInParent()
         return
     tensor = declared.tensorType
     single = _SINGLES.get(dtype_of_proto(tensor.dataType).name)
     if single and not tensor.dimensions:
         getattr(feature, single).SetInParent()
         return
-    sizes = [_known_size(dimension) for dimension in tensor.dimensions]
-    known: Shape = tuple(size for size in sizes if size is not None)
+    sizes = tensor_sizes(tensor) or ()
+    known = [size for size in sizes if size is not None]
     fill_array(feature.multiArrayType, _array_type(tensor), known if len(known) == len(sizes) else ())
 
 
@@ -204,10 +205,6 @@ def _array_type(tensor: Any) -> ArrayType:
             f"it is of type {name}, of which a model takes and gives no arrays", hint=f"cast it to one of {taken}"
         )
     return found
-
-
-def _known_size(dimension: Any) -> int | None:
-    return int(dimension.constant.size) if dimension.WhichOneof("dimension") == "constant" else None
 
 
 def _name_prediction(part: Any, block: Any) -> None:

@@ -81,24 +81,26 @@ def feature_words(feature: Any) -> str:
 def _array_words(array: Any) -> str:
     dtype = array_type(array.dataType)
     words = f"{dtype.name.lower() if dtype else array.dataType} {list(array.shape)}"
-    flexible = array.WhichOneof("ShapeFlexibility")
-    if flexible == "enumeratedShapes":
-        return f"{words} of {[list(each.shape) for each in array.enumeratedShapes.shapes]}"
-    return f"{words} in {_ranges(array.shapeRange.sizeRanges)}" if flexible else words
+    choices = [list(each.shape) for each in array.enumeratedShapes.shapes]
+    return words + _flexible_words(array.WhichOneof("ShapeFlexibility"), choices, array.shapeRange.sizeRanges)
 
 
 def _image_words(image: Any) -> str:
-    colors = color_space(image.colorSpace)
+    colors, limits = color_space(image.colorSpace), image.imageSizeRange
     words = f"{colors.name if colors else image.colorSpace} image {image.width} x {image.height}"
-    flexible = image.WhichOneof("SizeFlexibility")
-    if flexible == "enumeratedSizes":
-        return f"{words} of {[[each.width, each.height] for each in image.enumeratedSizes.sizes]}"
-    sizes = image.imageSizeRange
-    return f"{words} in {_ranges([sizes.widthRange, sizes.heightRange])}" if flexible else words
+    choices = [[each.width, each.height] for each in image.enumeratedSizes.sizes]
+    return words + _flexible_words(
+        image.WhichOneof("SizeFlexibility"), choices, [limits.widthRange, limits.heightRange]
+    )
 
 
-def _ranges(sizes: Sequence[Any]) -> list[list[int]]:
-    return [[each.lowerBound, each.upperBound] for each in sizes]
+def _flexible_words(flexibility: str | None, choices: list[list[int]], ranges: Sequence[Any]) -> str:
+    """Which sizes there may be: ` of` choices, ` in` ranges, or nothing where there is one size."""
+    if flexibility is None:
+        return ""
+    if flexibility.startswith("enumerated"):
+        return f" of {choices}"
+    return f" in {[[each.lowerBound, each.upperBound] for each in ranges]}"
 
 
 def empty_description() -> Any:

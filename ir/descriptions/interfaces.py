@@ -11,7 +11,7 @@ from ..diagnostics import Diagnostic
 from ..dtypes import DType, dtype_of_proto
 from ..errors import MiloptError, ProgramError, located
 from ..proto.walking import selected_block
-from .shapes import Shape
+from .shapes import Shape, tensor_sizes
 
 # A function's two sides; states are inputs.
 Side: TypeAlias = Literal["input", "output"]
@@ -144,16 +144,15 @@ def tensor_of(kind: Any) -> Tensor:
         ProgramError: the element type is unknown, or the rank is not the number of dimensions.
     """
     tensor = kind.tensorType
-    dtype, dimensions = dtype_of_proto(tensor.dataType), tensor.dimensions
-    if tensor.rank < 0 or any(each.unknown.variadic for each in dimensions):
+    dtype, sizes = dtype_of_proto(tensor.dataType), tensor_sizes(tensor)
+    if tensor.rank < 0 or sizes is None:
         return Tensor(dtype, None)
-    if tensor.rank != len(dimensions):
+    if tensor.rank != len(sizes):
         raise ProgramError(
-            f"the program's type says rank {tensor.rank} and lists {len(dimensions)} dimensions",
+            f"the program's type says rank {tensor.rank} and lists {len(sizes)} dimensions",
             hint="convert the model anew",
         )
-    sizes = (each.constant.size if each.WhichOneof("dimension") == "constant" else None for each in dimensions)
-    return Tensor(dtype, tuple(sizes))
+    return Tensor(dtype, sizes)
 
 
 def survived(where: str, found: Iterable[Diagnostic]) -> Iterator[Diagnostic]:

@@ -1,4 +1,4 @@
-"""What a deployment target allows at a model's border, as tables, and the check of a model against them.
+"""What a model can take and give, and since which deployment target, as tables; `io_checks.py` checks models.
 
 Sources: "validator" is Apple's own check of a model's description, `mlmodel/src/Validation/InterfaceValidators.cpp`
 of coremltools' repository, and `mlmodel/src/Utils.cpp`, which says from which version on a model needs a feature;
@@ -12,6 +12,7 @@ import functools
 
 import attrs
 
+from ..dtypes import dtype_named
 from ..targets import IOS15, IOS16, IOS17, IOS18, IOS26, Opset
 
 
@@ -33,6 +34,11 @@ class ArrayType:
     first: Opset | None
     source: str
 
+    @property
+    def numpy(self) -> str:
+        """The name of numpy's type."""
+        return dtype_named(self.dtype).numpy
+
 
 ARRAY_TYPES = (
     ArrayType(65568, "FLOAT32", "fp32", IOS15, "adjuster"),
@@ -51,6 +57,7 @@ class ColorSpace:
         number: of the file format's `ColorSpace`.
         name: in the file format.
         channels: of the tensor that the program has for it.
+        numpy: the name of numpy's type for a channel of a pixel.
         first: the first opset that has it.
         source: where that stands; see above.
     """
@@ -58,20 +65,24 @@ class ColorSpace:
     number: int
     name: str
     channels: int
+    numpy: str
     first: Opset
     source: str
 
 
 COLOR_SPACES = (
-    ColorSpace(10, "GRAYSCALE", 1, IOS15, "validator"),
-    ColorSpace(20, "RGB", 3, IOS15, "validator"),
-    ColorSpace(30, "BGR", 3, IOS15, "validator"),
-    ColorSpace(40, "GRAYSCALE_FLOAT16", 1, IOS16, "validator"),
+    ColorSpace(10, "GRAYSCALE", 1, "uint8", IOS15, "validator"),
+    ColorSpace(20, "RGB", 3, "uint8", IOS15, "validator"),
+    ColorSpace(30, "BGR", 3, "uint8", IOS15, "validator"),
+    ColorSpace(40, "GRAYSCALE_FLOAT16", 1, "float16", IOS16, "validator"),
 )
 
 # Element types of the tensors behind images; uint8 stands behind 8-bit gray inputs only (`ImageType` in coremltools).
 IMAGE_DTYPES = ("fp32", "fp16")
 GRAY_IMAGE_DTYPES = (*IMAGE_DTYPES, "uint8")
+
+# Types of a dictionary's keys, as MIL names them, and the description's fields for them.
+DICTIONARY_KEYS = {"string": "stringKeyType", "int64": "int64KeyType"}
 
 # What MIL functions compute with at all: the inputs of a function that no description describes ("adjuster").
 FUNCTION_DTYPES = dict.fromkeys(("fp32", "fp16", "int32", "string", "bool"), IOS15) | dict.fromkeys(

@@ -110,6 +110,15 @@ def image_shapes(image: Any, channels: int) -> DescribedShapes:
     )
 
 
+def tensor_sizes(tensor: Any) -> Shape | None:
+    """The shape that a protobuf `TensorType` declares; None where even the number of its dimensions is unknown."""
+    if any(each.unknown.variadic for each in tensor.dimensions):
+        return None
+    return tuple(
+        int(each.constant.size) if each.WhichOneof("dimension") == "constant" else None for each in tensor.dimensions
+    )
+
+
 def shape_text(shape: Shape) -> str:
     """A shape in words: `[1, ?, 40]`."""
     return f"[{', '.join('?' if size is None else str(size) for size in shape)}]"

@@ -7,7 +7,7 @@ from typing import Any
 
 from ..dtypes import dtype_of_proto
 from .interfaces import Tensor, Value, tensor_of
-from .io_types import GRAY_IMAGE_DTYPES, IMAGE_DTYPES, array_type, color_space
+from .io_types import DICTIONARY_KEYS, GRAY_IMAGE_DTYPES, IMAGE_DTYPES, array_type, color_space
 from .shapes import DescribedShapes, Fault, array_shapes, image_shapes
 
 # How the description's kinds of features, and the program's kinds of values, are called.
@@ -33,7 +33,7 @@ _KINDS: dict[str | None, tuple[str, tuple[str, ...]]] = {
     "tupleType": ("a tuple", ()),
     None: ("a value without type", ()),
 }
-_KEYS = {"stringKeyType": "string", "int64KeyType": "int64"}
+_KEYS = {field: name for name, field in DICTIONARY_KEYS.items()}
 
 
 def check_value(value: Value) -> Iterator[Fault]:

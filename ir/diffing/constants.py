@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from ..equality import same_value, type_words
+from ..equality import same_value
+from ..type_words import type_words
+from .distances import Distance, distance
 from .kinds import as_list, is_weight
-from .numbers import Distance, distance
 from .options import Decoder, DiffOptions
 from .records import Change, Weight, WeightChange
 
@@ -29,8 +30,8 @@ def parameter_changes(parameter: str, old: Any, new: Any) -> Iterator[Change]:
         yield from list_changes("parameter", parameter, *([words_of(item) for item in each or ()] for each in lists))
         return
     words = [constant_words(var) for var in (old, new)]
-    if type_words(old) != type_words(new):
-        words = [f"{type_words(var)} {word}" for var, word in zip((old, new), words, strict=True)]
+    if type_words(old.sym_type) != type_words(new.sym_type):
+        words = [f"{type_words(var.sym_type)} {word}" for var, word in zip((old, new), words, strict=True)]
     yield Change("parameter", parameter, *words)
 
 
@@ -62,13 +63,13 @@ def _cut(words: list[str], begin: int, end: int) -> str:
 
 def _same_constant(old: Any, new: Any) -> bool:
     # Types are compared because numpy holds int4 and int8 in the same one.
-    return type_words(old) == type_words(new) and same_value(old.val, new.val)
+    return type_words(old.sym_type) == type_words(new.sym_type) and same_value(old.val, new.val)
 
 
 def constant_words(var: Any) -> str:
     """A constant in words: the value if it is small, its name and type if it is not."""
     if is_weight(var):
-        return f"{var.name} ({type_words(var)})"
+        return f"{var.name} ({type_words(var.sym_type)})"
     return words_of(var.val)
 
 
@@ -110,7 +111,7 @@ def weight_change(old: Any, new: Any, users: tuple[str, ...], options: DiffOptio
 
 
 def _weight(var: Any) -> Weight:
-    return Weight(var.name, _encoding(var.op), type_words(var))
+    return Weight(var.name, _encoding(var.op), type_words(var.sym_type))
 
 
 def _encoding(operation: Any) -> str:

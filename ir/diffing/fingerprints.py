@@ -10,7 +10,7 @@ from typing import Any
 import attrs
 import numpy as np
 
-from ..equality import type_words
+from ..type_words import type_words
 from ..weights.files import release_pages
 from .graph import Graph, Node, Port
 from .kinds import as_list, is_constant, is_weight
@@ -68,7 +68,7 @@ def _digest(parts: Iterable[object]) -> bytes:
 def _own(node: Node, detail: Detail) -> bytes:
     parts: list[object] = [node.op_type]
     if detail < Detail.KINDS and node.op is not None:
-        parts += [type_words(var) for var in node.op.outputs]
+        parts += [type_words(var.sym_type) for var in node.op.outputs]
     content = _CONTENTS[detail]
     parts += [part for port, var in node.uses.items() if is_constant(var) for part in (port, content(var))]
     return _digest(parts)
@@ -76,7 +76,7 @@ def _own(node: Node, detail: Detail) -> bytes:
 
 def _value(var: Any) -> bytes:
     if var.op.op_type == "const":
-        return _digest([type_words(var), *_samples(var.val)])
+        return _digest([type_words(var.sym_type), *_samples(var.val)])
     inputs = var.op.inputs.items()
     return _digest(
         [var.op.op_type, var.op.outputs.index(var), *(x for key, v in sorted(inputs) for x in (key, _value(v)))]
@@ -97,7 +97,7 @@ def _samples(value: Any) -> Iterable[object]:
 
 _CONTENTS: dict[Detail, Callable[[Any], object]] = {
     Detail.VALUES: _value,
-    Detail.TYPES: type_words,
+    Detail.TYPES: lambda var: type_words(var.sym_type),
     Detail.KINDS: lambda _: "constant",
 }
 

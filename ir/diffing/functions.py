@@ -8,8 +8,8 @@ from typing import Any
 
 import attrs
 
-from ..equality import type_words
 from ..pymil import types
+from ..type_words import type_words
 from .constants import weight_change
 from .graph import Graph, Node, Port
 from .kinds import is_weight_pair
@@ -97,7 +97,7 @@ class FunctionComparison:
 
 def described(node: Node) -> Op:
     """What reports say of an op."""
-    return Op(node.name, node.op_type, node.place, tuple(type_words(var) for var in node.op.outputs))
+    return Op(node.name, node.op_type, node.place, tuple(type_words(var.sym_type) for var in node.op.outputs))
 
 
 def _users(graph: Graph, var: Any) -> dict[Node, None]:

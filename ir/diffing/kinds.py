@@ -6,15 +6,13 @@ from typing import Any
 
 import numpy as np
 
+from .. import constants
 from ..pymil import mil_list
-
-# coremltools writes smaller constants into the program itself.
-_SMALLEST_WEIGHT = 10
 
 
 def is_constant_op(operation: Any) -> bool:
     """A `const`, or a `constexpr_*` op, which stands for a constant."""
-    return operation.op_type == "const" or str(operation.op_type).startswith("constexpr_")
+    return constants.is_constant(operation.op_type)
 
 
 def is_constant(var: Any) -> bool:
@@ -26,7 +24,7 @@ def is_weight(var: Any) -> bool:
     """Whether a constant is more than a parameter: compressed, or of as many elements as go to weight files."""
     if var.op.op_type != "const":
         return True
-    return isinstance(var.val, np.ndarray) and var.val.size >= _SMALLEST_WEIGHT
+    return isinstance(var.val, np.ndarray) and var.val.size >= constants.SMALLEST_WEIGHT
 
 
 def is_weight_pair(old: Any, new: Any) -> bool:

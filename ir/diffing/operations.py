@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from itertools import zip_longest
 from typing import Any
 
-from ..equality import type_words
 from ..errors import MiloptError
 from ..proto.function_reader import EXTRA_ATTRIBUTES
 from ..proto.values import decode_value
+from ..type_words import type_words
 from ..weights.store import WeightStore
 from .constants import words_of
 from .graph import Node
@@ -31,7 +31,7 @@ def operation_changes(one: Node, other: Node, same: Correspondence, *, names: bo
 
 
 def _type_changes(kind: str, subject: str, old: Any, new: Any) -> Iterator[Change]:
-    words = [None if var is None else type_words(var) for var in (old, new)]
+    words = [None if var is None else type_words(var.sym_type) for var in (old, new)]
     if words[0] != words[1]:
         yield Change(kind, subject, *words)
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import attrs
 
-from .numbers import Distance
+from .distances import Distance
 
 NAME_KINDS = frozenset({"name", "input name", "output name", "block input name"})
 
@@ -82,7 +82,7 @@ class Weight:
     Attributes:
         name: its value's name.
         encoding: `const`, or the type of the op; one that is itself fed by others names them in brackets.
-        type: of the value that its users see, such as `fp16[64, 40]`.
+        type: of the value that its users see, such as `tensor<fp16, [64, 40]>`.
     """
 
     name: str

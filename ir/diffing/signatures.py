@@ -7,7 +7,7 @@ from typing import Any
 
 import attrs
 
-from ..equality import type_words
+from ..type_words import type_words
 from .records import Change
 
 Named = tuple[str, Any]
@@ -50,7 +50,7 @@ def _name(named: Named) -> str:
 
 
 def _type(named: Named) -> str:
-    return type_words(named[1])
+    return type_words(named[1].sym_type)
 
 
 def _pair_equal(old: list[str], new: list[str], partners: dict[int, int]) -> None:
@@ -72,17 +72,17 @@ def signature_changes(
     ours, theirs = dict(zip(pairing.old, old, strict=True)), dict(zip(pairing.new, new, strict=True))
     for key, (name, var) in ours.items():
         if key not in theirs:
-            yield Change(kind, name, type_words(var), None)
+            yield Change(kind, name, type_words(var.sym_type), None)
             continue
         other, value = theirs[key]
         if names and name != other:
             yield Change(f"{kind} name", name, name, other)
-        if type_words(var) != type_words(value):
-            yield Change(f"{kind} type", other, type_words(var), type_words(value))
+        if type_words(var.sym_type) != type_words(value.sym_type):
+            yield Change(f"{kind} type", other, type_words(var.sym_type), type_words(value.sym_type))
     yield from (Change(kind, *_new(theirs[key])) for key in theirs if key not in ours)
     if names and pairing.is_reordered:
         yield Change(f"{kind} order", "", *(", ".join(name for name, _ in side) for side in sides))
 
 
 def _new(named: Named) -> tuple[str, None, str]:
-    return named[0], None, type_words(named[1])
+    return named[0], None, type_words(named[1].sym_type)

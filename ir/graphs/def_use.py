@@ -64,11 +64,6 @@ def ops(graph: Graph) -> Iterator[OpNode]:
     return nodes(graph, OpNode)
 
 
-def nodes_by_op(graph: Graph) -> dict[Any, OpNode]:
-    """The node of each PyMIL op."""
-    return {node.op: node for node in ops(graph)}
-
-
 def edge_between(graph: Graph, source: Node, target: Node) -> Edge:
     """What `target` takes from `source`, between which there is an edge."""
     found: Edge = graph.edges[source, target][_EDGE]

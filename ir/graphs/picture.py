@@ -8,10 +8,10 @@ from typing import Any
 import attrs
 import numpy as np
 
+from ..constants import SMALLEST_WEIGHT
 from .def_use import Graph, edge_between
 from .records import Edge, Kind, Node, OpNode, OutputNode
 
-FOLDED_ELEMENTS = 10  # from here on coremltools puts constants into weight files: they are weights, not settings
 LONGEST_LINE = 36
 
 # The kinds of nodes: the fill of their boxes, and the line around them.
@@ -78,7 +78,7 @@ def picture(graph: Graph, title: str, *, fold: bool = True, keep: Collection[Nod
     Args:
         graph: from `def_use_graph`, or a subgraph of such a graph.
         title: of the whole.
-        fold: constants of fewer than `FOLDED_ELEMENTS` elements are words in the boxes of their users instead of
+        fold: constants of fewer elements than a weight are words in the boxes of their users instead of
             boxes of their own, unless a function gives them back.
         keep: nodes that are boxes of their own anyway.
     """
@@ -95,7 +95,7 @@ def picture(graph: Graph, title: str, *, fold: bool = True, keep: Collection[Nod
 
 
 def _can_be_folded(graph: Graph, node: Node) -> bool:
-    if not isinstance(node, OpNode) or node.kind != "constant" or _elements(node.op.val.val) >= FOLDED_ELEMENTS:
+    if not isinstance(node, OpNode) or node.kind != "constant" or _elements(node.op.val.val) >= SMALLEST_WEIGHT:
         return False
     users = list(graph.successors(node))
     return bool(users) and not any(isinstance(user, OutputNode) for user in users)
@@ -108,7 +108,7 @@ def _elements(value: Any) -> int:
 
 
 def _arrow(source: int, target: int, edge: Edge) -> Arrow:
-    label = ", ".join(dict.fromkeys(use.value.type for use in edge.uses))
+    label = ", ".join(dict.fromkeys(use.value.short_type for use in edge.uses))
     return Arrow(source, target, label, "\n".join(map(str, edge.uses)) or "run for its effect")
 
 
@@ -120,7 +120,7 @@ def _box(graph: Graph, node: Node, folded: Collection[Node]) -> Box:
             taken.append(f"{use} = {value}" if value else str(use))
             settings += [f"{use.parameter}={value}"] if value else []
     kind = node.op_type if isinstance(node, OpNode) else node.kind
-    types = ", ".join(value.type for value in node.values)
+    types = ", ".join(value.short_type for value in node.values)
     gives = [f"gives {value.name}: {value.type}" for value in node.values if not isinstance(node, OutputNode)]
     lines = (kind, _without_middle(node.name), _without_end(types), _without_end(", ".join(settings)))
     title = "\n".join((f"{kind} {node.name} in {node.place}", *taken, *gives))

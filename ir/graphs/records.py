@@ -6,6 +6,7 @@ from typing import Any, Literal, TypeAlias
 
 import attrs
 
+from ..constants import is_compressed
 from ..value_types import Value
 
 Kind: TypeAlias = Literal["input", "output", "block input", "constant", "compressed", "compute"]
@@ -110,7 +111,7 @@ class OpNode(Node):
         """A constant, a compressed one (`constexpr_*`), or something to compute."""
         if self.op_type == "const":
             return "constant"
-        return "compressed" if self.op_type.startswith("constexpr_") else "compute"
+        return "compressed" if is_compressed(self.op_type) else "compute"
 
     @property
     def is_constant(self) -> bool:

@@ -7,6 +7,7 @@ from typing import Any, Literal, TypeAlias
 
 import attrs
 
+from ...ir.descriptions.io_types import array_type, color_space
 from ...ir.errors import RunError
 from ...ir.pymil import ListVar, dtype_of
 from ...ir.pymil import types as mil_types
@@ -26,9 +27,6 @@ _KINDS: dict[str, Kind] = {
     "dictionaryType": "dictionary",
     "sequenceType": "sequence",
 }
-# By the numbers of the file format's `ArrayDataType` and `ColorSpace`: a damaged model may hold others.
-_ARRAY_TYPES = {65600: "float64", 65568: "float32", 65552: "float16", 131104: "int32", 131080: "int8"}
-_COLORS = {10: "GRAYSCALE", 20: "RGB", 30: "BGR", 40: "GRAYSCALE_FLOAT16"}
 
 
 @attrs.frozen
@@ -142,8 +140,9 @@ def _of_array(array: Any) -> dict[str, Any]:
     ranges = [_range(each) for each in array.shapeRange.sizeRanges] if flexible == "shapeRange" else []
     shape = tuple(array.shape) or next(iter(shapes), ()) or tuple(low for low, _ in ranges)
     default = array.WhichOneof("defaultOptionalValue")
+    known = array_type(array.dataType)  # a damaged model may hold any number
     return {
-        "dtype": _ARRAY_TYPES.get(array.dataType, ""),
+        "dtype": known.numpy if known else "",
         "shape": shape or None,
         "shapes": tuple(shapes),
         "ranges": tuple(ranges),
@@ -152,10 +151,10 @@ def _of_array(array: Any) -> dict[str, Any]:
 
 
 def _of_image(image: Any, name: str) -> dict[str, Any]:
-    colors = _COLORS.get(image.colorSpace)
+    colors = color_space(image.colorSpace)
     if colors is None:
         raise RunError(f"the color layout {image.colorSpace} is unknown", where=f"feature {name!r}")
-    channels = (3,) if colors in ("RGB", "BGR") else ()
+    channels = (colors.channels,) if colors.channels > 1 else ()
     flexible = image.WhichOneof("SizeFlexibility")
     ranges: tuple[Range, ...] = ()
     shapes: tuple[tuple[int, ...], ...] = ()
@@ -165,8 +164,8 @@ def _of_image(image: Any, name: str) -> dict[str, Any]:
         sizes = image.imageSizeRange
         ranges = (_range(sizes.heightRange), _range(sizes.widthRange), *((size, size) for size in channels))
     return {
-        "colors": colors,
-        "dtype": "float16" if colors == "GRAYSCALE_FLOAT16" else "uint8",
+        "colors": colors.name,
+        "dtype": colors.numpy,
         "shape": (image.height, image.width, *channels),
         "shapes": shapes,
         "ranges": ranges,

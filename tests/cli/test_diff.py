@@ -63,7 +63,7 @@ def test_facts_are_told_by_function_with_a_summary(milopt: Command) -> None:
     lines = ran.out.splitlines()
     assert lines[0] == "function 'main'"
     assert {line[:4] for line in lines[1:-1]} <= {"  + ", "  - ", "  ~ "}
-    assert "  + relu 'relu': fp16[10, 64]" in lines
+    assert "  + relu 'relu': tensor<fp16, [10, 64]>" in lines
     assert lines[-1].split(", ")[:3] == ["3 changes of a function", "2 ops added", "1 op renamed"]
 
 
@@ -81,7 +81,10 @@ def test_weights_are_ignored_when_that_is_asked_for(milopt: Command, changed: Ca
     other = changed("linear_chain", disturb)
     ran = milopt("diff", "@linear_chain", other)
     assert ran.code == CHECK_FAILED
-    assert "  ~ weight 'first_weight_0' of first.weight: fp16[64, 40]; 1 of 2560 elements differ, by at " in ran.out
+    assert (
+        "  ~ weight 'first_weight_0' of first.weight: tensor<fp16, [64, 40]>; 1 of 2560 elements differ, by at "
+        in ran.out
+    )
     assert ran.out.endswith("\n1 weight changed\n")
     assert milopt("diff", "@linear_chain", other, "--ignore-weights").code == DONE
 

@@ -91,7 +91,10 @@ def test_half_precision_rounds_in_the_graph(milopt: Command, tmp_path: Path) -> 
         (["@flexible", "-o", "@/taken.onnx"], "the output exists already"),
         (["@flexible", "-o", "@/model.onnx", "--function", "nothing"], "there is no function 'nothing'"),
         (["@pipeline", "-o", "@/model.onnx"], "pipeline.mlpackage has several programs; try --stage 0, --stage 1"),
-        (["@pipeline", "-o", "@/model.onnx", "--stage", "7"], "has no stage '7' with a program"),
+        (
+            ["@pipeline", "-o", "@/model.onnx", "--stage", "7"],
+            "there is no stage '7' with a program (try --stage 0",
+        ),
         (["@/nowhere.mlpackage", "-o", "@/model.onnx"], "nowhere.mlpackage"),
     ],
 )

@@ -35,9 +35,9 @@ def test_function_is_told_line_by_line(milopt: Command) -> None:
     assert ran.out.splitlines() == [
         "states.mlpackage, iOS18",
         "function main, iOS18, the default",
-        "  inputs    x  fp16[1, 40]",
-        "  states    cache  state<fp16[1, 64]>",
-        "  outputs   twice  fp16[1, 64]",
+        "  inputs    x  tensor<fp16, [1, 40]>",
+        "  states    cache  state<tensor<fp16, [1, 64]>>",
+        "  outputs   twice  tensor<fp16, [1, 64]>",
         "  ops       5: 1 add, 1 coreml_update_state, 1 linear, 1 mul, 1 read_state",
         "  constants 3",
         "  weights   5.12 KiB: 5.12 KiB fp16",
@@ -49,11 +49,11 @@ def test_nested_ops_and_all_outputs_count(milopt: Command) -> None:
     assert facts(found.out)["ops"] == "5: 2 linear, 1 cast, 1 cond, 1 squeeze"
     outputs = milopt("inspect", "@variadic").out.split("  outputs")[1].split("  ops")[0].splitlines()
     assert [line.split()[:2] for line in outputs] == [
-        ["topk_0", "fp16[10,"],
-        ["topk_1", "int32[10,"],
-        ["same", "fp16[10,"],
+        ["topk_0", "tensor<fp16,"],
+        ["topk_1", "tensor<int32,"],
+        ["same", "tensor<fp16,"],
     ]
-    assert len({line.index(" fp16") for line in outputs[2:]} | {line.index(" int32") for line in outputs[1:2]}) == 1
+    assert len({line.index(" tensor<") for line in outputs[1:]}) == 1
 
 
 def test_functions_are_told_one_after_the_other_or_alone(milopt: Command) -> None:
@@ -115,8 +115,8 @@ def test_ops_around_one_are_listed_with_what_they_take(milopt: Command) -> None:
     lines = ran.out.splitlines()
     assert [line.split()[1] for line in lines if not line.startswith("const")] == ["first", "relu", "second"]
     assert lines[-1].split(maxsplit=2)[:2] == ["linear", "second"]
-    assert re.search(r"fp16\[\d+, \d+\] +x = relu, weight = second_weight_0", lines[-1])
-    assert len({line.index(" fp16") for line in lines}) == 1
+    assert re.search(r"tensor<fp16, \[\d+, \d+\]> +x = relu, weight = second_weight_0", lines[-1])
+    assert len({line.index(" tensor<") for line in lines}) == 1
 
 
 def test_depth_is_two_without_being_asked_for(milopt: Command) -> None:
@@ -128,7 +128,7 @@ def test_ops_around_one_are_listed_as_json(milopt: Command) -> None:
     found = json.loads(milopt("inspect", "@cond", "--op", "yes", "--depth", "0", "--json").out)
     (op,) = [each for each in found if each["kind"] == "compute"]
     assert (op["op_type"], op["name"], op["function"], op["blocks"]) == ("linear", "yes", "main", ["choice[0]"])
-    assert op["values"] == [{"name": "yes", "type": "fp16[10, 64]", "dtype": "fp16", "shape": [10, 64]}]
+    assert op["values"] == [{"name": "yes", "type": "tensor<fp16, [10, 64]>", "dtype": "fp16", "shape": [10, 64]}]
     assert {"parameter": "weight", "value": "inner_weight"} in op["takes"]
     assert "inner_weight" in [each["name"] for each in found if each["kind"] == "constant"]
 

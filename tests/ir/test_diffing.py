@@ -103,7 +103,7 @@ def insert_op(program: Any) -> None:
 
 def test_inserted_op_is_one_op_and_one_new_input() -> None:
     assert edited("linear_chain", insert_op) == [
-        "+ tanh 'extra': fp16[10, 64]",
+        "+ tanh 'extra': tensor<fp16, [10, 64]>",
         "~ linear 'second': x: relu -> extra",
     ]
 
@@ -112,7 +112,7 @@ def test_removed_op_is_one_op_and_one_new_input() -> None:
     program = PROGRAMS["linear_chain"]()
     insert_op(program)
     assert told(diff_programs(program, PROGRAMS["linear_chain"]())) == [
-        "- tanh 'extra': fp16[10, 64]",
+        "- tanh 'extra': tensor<fp16, [10, 64]>",
         "~ linear 'second': x: extra -> relu",
     ]
 
@@ -123,7 +123,7 @@ BEFORE = ("relu", "sigmoid", "mul", "tanh", "relu", "sigmoid", "mul", "tanh", "r
 def test_op_inserted_among_other_names_is_found_by_structure() -> None:
     after = chain(*BEFORE[:4], "exp2", *BEFORE[4:], prefix="z")
     assert told(diff_programs(chain(*BEFORE), after, STRUCTURE)) == [
-        "+ exp2 'zexp2_4': fp16[10, 64]",
+        "+ exp2 'zexp2_4': tensor<fp16, [10, 64]>",
         "~ relu 'zrelu_5': x: tanh_3 (now ztanh_3) -> zexp2_4",
     ]
 
@@ -149,10 +149,10 @@ def test_one_of_many_equal_branches_is_removed() -> None:
         return build_program(body, IOS17, x=fp16(1, 4))
 
     assert told(diff_programs(branches(4, "a"), branches(3, "b"), STRUCTURE)) == [
-        "~ output 'bjoined': fp16[5, 4] -> fp16[4, 4]",
-        "- relu 'a3': fp16[1, 4]",
+        "~ output 'bjoined': tensor<fp16, [5, 4]> -> tensor<fp16, [4, 4]>",
+        "- relu 'a3': tensor<fp16, [1, 4]>",
         "~ concat 'bjoined': values: [b0, b1, b2, a3, btanh] -> [b0, b1, b2, btanh]",
-        "~ concat 'bjoined': output 0: fp16[5, 4] -> fp16[4, 4]",
+        "~ concat 'bjoined': output 0: tensor<fp16, [5, 4]> -> tensor<fp16, [4, 4]>",
     ]
 
 
@@ -196,10 +196,10 @@ def test_another_type_of_a_parameter_is_told() -> None:
         return build_program(lambda x: mb.mul(x=x, y=value, name="scaled"), IOS17, x=spec)
 
     assert told(diff_programs(scaled(np.float16(2), fp16(3, 4)), scaled(np.float32(2), fp32(3, 4)))) == [
-        "~ input 'x': fp16[3, 4] -> fp32[3, 4]",
-        "~ output 'scaled': fp16[3, 4] -> fp32[3, 4]",
-        "~ mul 'scaled': y: fp16[] 2.0 -> fp32[] 2.0",
-        "~ mul 'scaled': output 0: fp16[3, 4] -> fp32[3, 4]",
+        "~ input 'x': tensor<fp16, [3, 4]> -> tensor<fp32, [3, 4]>",
+        "~ output 'scaled': tensor<fp16, [3, 4]> -> tensor<fp32, [3, 4]>",
+        "~ mul 'scaled': y: fp16 2.0 -> fp32 2.0",
+        "~ mul 'scaled': output 0: tensor<fp16, [3, 4]> -> tensor<fp32, [3, 4]>",
     ]
 
 
@@ -242,19 +242,22 @@ def drop_bias(program: Any) -> None:
 
 
 FACTS: list[tuple[Callable[[Any], None], list[str]]] = [
-    (change_type, ["~ relu 'relu': output 0: fp16[10, 64] -> fp32[10, 64]"]),
+    (change_type, ["~ relu 'relu': output 0: tensor<fp16, [10, 64]> -> tensor<fp32, [10, 64]>"]),
     (rename_op, ["~ relu 'relu': renamed to 'other'"]),
     (rename_output, ["~ relu 'relu': output 0 renamed from 'relu' to 'other'"]),
     (
         drop_bias,
-        ["+ const 'second_bias_0': fp16[50]", "~ linear 'second': bias = second_bias_0 (fp16[50]) (gone)"],
+        [
+            "+ const 'second_bias_0': tensor<fp16, [50]>",
+            "~ linear 'second': bias = second_bias_0 (tensor<fp16, [50]>) (gone)",
+        ],
     ),
     (change_attribute, ["~ relu 'relu': attribute note = 1 (new)"]),
     (
         other_outputs,
         [
             "~ output 'second': renamed to 'relu'",
-            "~ output 'relu': fp16[10, 50] -> fp16[10, 64]",
+            "~ output 'relu': tensor<fp16, [10, 50]> -> tensor<fp16, [10, 64]>",
             "~ output 'relu': second -> relu",
         ],
     ),
@@ -349,8 +352,12 @@ def test_inputs_are_paired_by_name_then_by_type() -> None:
 
     assert told(diff_programs(made(x=fp16(3, 4)), made(y=fp16(3, 4)))) == ["~ input 'x': renamed to 'y'"]
     assert not diff_programs(made(x=fp16(3, 4)), made(y=fp16(3, 4)), STRUCTURE)
-    assert told(diff_programs(made(x=fp16(3, 4)), made(x=fp16(3, 4), mask=fp16(5)))) == ["+ input 'mask': fp16[5]"]
-    assert told(diff_programs(made(x=fp16(3, 4), mask=fp16(5)), made(x=fp16(3, 4)))) == ["- input 'mask': fp16[5]"]
+    assert told(diff_programs(made(x=fp16(3, 4)), made(x=fp16(3, 4), mask=fp16(5)))) == [
+        "+ input 'mask': tensor<fp16, [5]>"
+    ]
+    assert told(diff_programs(made(x=fp16(3, 4), mask=fp16(5)), made(x=fp16(3, 4)))) == [
+        "- input 'mask': tensor<fp16, [5]>"
+    ]
     assert told(diff_programs(made(x=fp16(3, 4), m=fp16(5)), made(m=fp16(5), x=fp16(3, 4))))[0] == (
         "~ order of inputs: x, m -> m, x"
     )

@@ -75,8 +75,8 @@ def test_opset_and_weights_of_an_optimized_program_are_all_that_is_told() -> Non
     result = run_passes(program, RaiseOpset(target="iOS18"), QuantizeWeights()).program
     assert [line.partition(";")[0] for line in told(diff_programs(program, result))] == [
         "~ opset: iOS17 -> iOS18",
-        "~ weight 'first_weight_0' of first.weight: const -> constexpr_blockwise_shift_scale, fp16[64, 40]",
-        "~ weight 'second_weight_0' of second.weight: const -> constexpr_blockwise_shift_scale, fp16[50, 64]",
+        "~ weight 'first_weight_0' of first.weight: const -> constexpr_blockwise_shift_scale, tensor<fp16, [64, 40]>",
+        "~ weight 'second_weight_0' of second.weight: const -> constexpr_blockwise_shift_scale, tensor<fp16, [50, 64]>",
     ]
 
 
@@ -101,7 +101,7 @@ def test_weight_of_another_type_is_measured_all_the_same() -> None:
         )
 
     (found,) = diff_programs(typed("float32", fp32(2, 40)), typed("float16", fp16(2, 40))).functions[0].weights
-    assert (found.kind, found.old.type, found.new.type) == ("type", "fp32[40, 30]", "fp16[40, 30]")
+    assert (found.kind, found.old.type, found.new.type) == ("type", "tensor<fp32, [40, 30]>", "tensor<fp16, [40, 30]>")
     assert found.distance is not None
     assert found.distance.snr_db is not None
     assert found.distance.snr_db > 70
@@ -117,5 +117,5 @@ def test_constant_that_nothing_uses_is_an_op() -> None:
         return build_program(body, IOS17, x=fp16(3, 4))
 
     plain, more = with_leftover(leftover=False), with_leftover(leftover=True)
-    assert told(diff_programs(plain, more)) == ["+ const 'unused': fp16[5, 7]"]
-    assert told(diff_programs(more, plain)) == ["- const 'unused': fp16[5, 7]"]
+    assert told(diff_programs(plain, more)) == ["+ const 'unused': tensor<fp16, [5, 7]>"]
+    assert told(diff_programs(more, plain)) == ["- const 'unused': tensor<fp16, [5, 7]>"]

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from milopt.ir.diffing import numbers
-from milopt.ir.diffing.numbers import Distance, distance
+from milopt.ir.diffing import distances
+from milopt.ir.diffing.distances import Distance, distance
 
 RNG = np.random.default_rng(0)
 
@@ -16,7 +16,7 @@ RNG = np.random.default_rng(0)
 @pytest.mark.parametrize("dtype", ["float16", "float32", "int8", "uint16", "int32"])
 @pytest.mark.parametrize("stretch", [7, 1 << 20])
 def test_distance_is_what_numpy_says(dtype: str, stretch: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(numbers, "_STRETCH", stretch)
+    monkeypatch.setattr(distances, "_STRETCH", stretch)
     left, right = ((RNG.standard_normal((5, 13)) * 50).astype(dtype) for _ in range(2))
     right[2] = left[2]
     ours, theirs = left.astype(np.float64), right.astype(np.float64)

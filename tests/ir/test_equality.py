@@ -73,12 +73,18 @@ def other_attributes(program: Any) -> None:
 
 CHANGES = [
     (rename_op, "relu named 'relu' and relu named 'other'"),
-    (rename_output, "op 'relu': outputs [('relu', 'fp16[10, 64]')] and [('other', 'fp16[10, 64]')]"),
+    (
+        rename_output,
+        "op 'relu': outputs [('relu', 'tensor<fp16, [10, 64]>')] and [('other', 'tensor<fp16, [10, 64]>')]",
+    ),
     (drop_last, "op 'second' (linear) is in one only"),
-    (change_type, "op 'relu': outputs [('relu', 'fp16[10, 64]')] and [('relu', 'fp32[10, 64]')]"),
+    (change_type, "op 'relu': outputs [('relu', 'tensor<fp16, [10, 64]>')] and [('relu', 'tensor<fp32, [10, 64]>')]"),
     (rewire, "op 'second': inputs "),
     (drop_input, "op 'second': inputs "),
-    (other_outputs, "function 'main': outputs [('second', 'fp16[10, 50]')] and [('relu', 'fp16[10, 64]')]"),
+    (
+        other_outputs,
+        "function 'main': outputs [('second', 'tensor<fp16, [10, 50]>')] and [('relu', 'tensor<fp16, [10, 64]>')]",
+    ),
     (other_attributes, "op 'relu': the attributes differ"),
     (lambda p: declare_opset(p.functions["main"], IOS18), "function 'main': opset iOS17 and iOS18"),
 ]
@@ -112,7 +118,7 @@ def test_another_op_type_is_a_difference() -> None:
 def test_another_input_type_is_a_difference(spec: Input) -> None:
     found = first_difference(unary("relu"), unary("relu", spec))
     assert found is not None
-    assert found.startswith("function 'main': inputs [('x', 'fp16[10, 40]')] and ")
+    assert found.startswith("function 'main': inputs [('x', 'tensor<fp16, [10, 40]>')] and ")
 
 
 def test_unknown_dimensions_are_equal_to_each_other() -> None:
@@ -148,7 +154,7 @@ def test_other_block_inputs_are_a_difference() -> None:
     def change(program: Any) -> None:
         find_op(program, "loop").blocks[1].inputs[0].name = "other"
 
-    assert "op 'loop': block inputs [('zero_x0', 'int32[]'), " in difference("while_loop", change)
+    assert "op 'loop': block inputs [('zero_x0', 'int32'), " in difference("while_loop", change)
 
 
 def test_another_output_of_a_block_is_a_difference() -> None:

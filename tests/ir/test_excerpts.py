@@ -8,13 +8,14 @@ from typing import Any
 import milopt
 import numpy as np
 import pytest
-from milopt.ir.equality import first_difference, type_words
+from milopt.ir.equality import first_difference
 from milopt.ir.errors import ProgramError
 from milopt.ir.excerpts import excerpt
 from milopt.ir.graphs.def_use import def_use_graph
 from milopt.ir.graphs.slices import around
 from milopt.ir.text.printer import print_program
 from milopt.ir.text.reading import parse_program
+from milopt.ir.type_words import type_words
 from milopt.ir.verifier import verify
 from milopt.ir.walking import walk
 from milopt.runtime.session import Session
@@ -83,12 +84,12 @@ def test_nothing_is_changed_in_the_program() -> None:
 
 def test_types_and_names_are_as_they_were() -> None:
     program = PROGRAMS["attention"]()
-    defined = {var.name: type_words(var) for operation in walk(program) for var in operation.outputs}
-    defined |= {name: type_words(var) for name, var in program.functions["main"].inputs.items()}
+    defined = {var.name: type_words(var.sym_type) for operation in walk(program) for var in operation.outputs}
+    defined |= {name: type_words(var.sym_type) for name, var in program.functions["main"].inputs.items()}
     for operation in program.functions["main"].operations:
         function = excerpt(program, "main", [operation]).functions["main"]
         for var in (*function.inputs.values(), *function.outputs):
-            assert type_words(var) == defined[var.name]
+            assert type_words(var.sym_type) == defined[var.name]
 
 
 FORK = """program(1.3) { func main<ios17>(fp16 x) {

@@ -74,8 +74,8 @@ def test_box_says_what_its_op_is() -> None:
     lines = box.title.splitlines()
     assert lines[0] == "conv conv in main"
     assert "groups = conv_groups_0: int32 = 2" in lines
-    assert "weight = conv_weight_0: fp16[20, 12, 3, 3]" in lines
-    assert lines[-1] == "gives conv: fp16[1, 20, 15, 11]"
+    assert "weight = conv_weight_0: tensor<fp16, [20, 12, 3, 3]>" in lines
+    assert lines[-1] == "gives conv: tensor<fp16, [1, 20, 15, 11]>"
 
 
 def test_arrow_says_what_goes_along_it() -> None:
@@ -83,7 +83,10 @@ def test_arrow_says_what_goes_along_it() -> None:
     place = {box.node.name: index for index, box in enumerate(drawn.boxes)}
     (arrow,) = [each for each in drawn.arrows if (each.source, each.target) == (place["split"], place["joined"])]
     assert arrow.label == "fp16[10, 10], fp16[10, 30]"
-    assert arrow.title.splitlines()[:2] == ["values = split_1: fp16[10, 10]", "values = split_0: fp16[10, 30]"]
+    assert arrow.title.splitlines()[:2] == [
+        "values = split_1: tensor<fp16, [10, 10]>",
+        "values = split_0: tensor<fp16, [10, 30]>",
+    ]
 
 
 def test_constant_that_is_asked_for_or_given_back_is_not_folded() -> None:

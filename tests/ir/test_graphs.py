@@ -10,7 +10,7 @@ import networkx as nx
 import numpy as np
 import pytest
 from milopt.ir.errors import ProgramError
-from milopt.ir.graphs.def_use import Graph, def_use_graph, edge_between, named, nodes, nodes_by_op, ops
+from milopt.ir.graphs.def_use import Graph, def_use_graph, edge_between, named, nodes, ops
 from milopt.ir.graphs.dominators import dominators, post_dominators
 from milopt.ir.graphs.records import BlockInputNode, InputNode, Node, OpNode, OutputNode
 from milopt.ir.graphs.slices import around, backward_slice, forward_slice, nodes_around
@@ -64,13 +64,13 @@ def test_chain_is_a_chain() -> None:
     assert names(chain) == ["x", "first", "relu", "second", "second"]
     assert [type(node) for node in chain] == [InputNode, OpNode, OpNode, OpNode, OutputNode]
     assert all(graph.has_edge(*pair) for pair in itertools.pairwise(chain))
-    assert uses(graph, "x", "first") == ["x = x: fp16[10, 40]"]
-    assert uses(graph, "first_weight_0", "first") == ["weight = first_weight_0: fp16[64, 40]"]
+    assert uses(graph, "x", "first") == ["x = x: tensor<fp16, [10, 40]>"]
+    assert uses(graph, "first_weight_0", "first") == ["weight = first_weight_0: tensor<fp16, [64, 40]>"]
 
 
 def test_several_outputs_and_variadic_inputs_share_an_edge() -> None:
     graph = graph_of("variadic")
-    assert [value.type for value in one(graph, "split").values] == ["fp16[10, 30]", "fp16[10, 10]"]
+    assert [value.type for value in one(graph, "split").values] == ["tensor<fp16, [10, 30]>", "tensor<fp16, [10, 10]>"]
     taken = edge_between(graph, one(graph, "split"), one(graph, "joined")).uses
     assert [(use.parameter, use.value.shape) for use in taken] == [
         ("values", (10, 10)),
@@ -98,7 +98,7 @@ def test_compressed_constants_are_known() -> None:
 def test_state_is_an_input_that_is_read_and_written() -> None:
     graph = graph_of("states")
     assert {node.name: node.is_state for node in nodes(graph, InputNode)} == {"x": False, "cache": True}
-    assert one(graph, "cache").values[0].type == "state<fp16[1, 64]>"
+    assert one(graph, "cache").values[0].type == "state<tensor<fp16, [1, 64]>>"
     assert names(graph.successors(one(graph, "cache"))) == ["read", "updated"]
 
 
@@ -112,10 +112,10 @@ def test_functions_stand_apart() -> None:
 
 def test_choice_depends_on_what_its_branches_give() -> None:
     graph = graph_of("cond")
-    assert uses(graph, "yes", "choice") == ["block 0 = yes: fp16[10, 64]"]
-    assert uses(graph, "no", "choice") == ["block 1 = no: fp16[10, 64]"]
+    assert uses(graph, "yes", "choice") == ["block 0 = yes: tensor<fp16, [10, 64]>"]
+    assert uses(graph, "no", "choice") == ["block 1 = no: tensor<fp16, [10, 64]>"]
     assert uses(graph, "chosen", "choice") == ["pred = chosen: bool"]
-    assert uses(graph, "outer_weight", "no") == ["weight = outer_weight: fp16[64, 40]"]
+    assert uses(graph, "outer_weight", "no") == ["weight = outer_weight: tensor<fp16, [64, 40]>"]
     assert [one(graph, name).place for name in ("choice", "yes", "no")] == ["main", "main/choice[0]", "main/choice[1]"]
 
 
@@ -130,7 +130,7 @@ def test_loop_variables_take_what_the_loop_starts_from() -> None:
 def test_nested_blocks_have_the_whole_path() -> None:
     graph = graph_of("cond_in_loop")
     assert one(graph, "halved").blocks == ("loop[1]", "choice[1]")
-    assert uses(graph, "x_x0", "halved") == ["x = x_x0: fp16[10, 40]"]
+    assert uses(graph, "x_x0", "halved") == ["x = x_x0: tensor<fp16, [10, 40]>"]
 
 
 def idle_in_a_branch(x: Any, flag: Any, cache: Any) -> Any:
@@ -152,19 +152,20 @@ def test_owner_runs_what_nothing_takes() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "words", "shape"),
+    ("name", "value", "words", "short", "shape"),
     [
-        ("linear", "x", "fp16[10, 40]", (10, 40)),
-        ("flexible", "x", "fp16[?, 40]", (None, 40)),
-        ("unknown_rank", "filled", "fp32[...]", None),
-        ("total", "total", "fp32", ()),
-        ("lists", "made", "list<fp16[1, 40]>", (1, 40)),
-        ("classifier_strings", "labels", "list<string>", ()),
+        ("linear", "x", "tensor<fp16, [10, 40]>", "fp16[10, 40]", (10, 40)),
+        ("flexible", "x", "tensor<fp16, [?, 40]>", "fp16[?, 40]", (None, 40)),
+        ("unknown_rank", "filled", "tensor<fp32, [...]>", "fp32[...]", None),
+        ("total", "total", "fp32", "fp32", ()),
+        ("states", "cache", "state<tensor<fp16, [1, 64]>>", "state<fp16[1, 64]>", (1, 64)),
+        ("lists", "made", "list<tensor<fp16, [1, 40]>, 3>", "list<fp16[1, 40], 3>", (1, 40)),
+        ("classifier_strings", "labels", "list<string, 12>", "list<string, 12>", ()),
     ],
 )
-def test_types_are_told_in_words(name: str, value: str, words: str, shape: Any) -> None:
+def test_types_are_told_in_words(name: str, value: str, words: str, short: str, shape: Any) -> None:
     (found,) = one(graph_of(name), value).values
-    assert (found.type, found.shape) == (words, shape)
+    assert (found.type, found.short_type, found.shape) == (words, short, shape)
 
 
 def test_dictionary_is_told_in_words() -> None:
@@ -192,7 +193,7 @@ def test_every_op_and_every_use_is_there_in_order(name: str) -> None:
 def test_edges_agree_with_the_ops_inputs(name: str) -> None:
     program = PROGRAMS[name]()
     graph = def_use_graph(program)
-    by_op = nodes_by_op(graph)
+    by_op = {node.op: node for node in ops(graph)}
     for operation in walk(program):
         for parameter, var in input_values(operation):
             if var.op is not None and var.op in by_op:
