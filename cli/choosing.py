@@ -37,7 +37,7 @@ def choose_stages(model: Model, place: str | None, function: str | None = None) 
         return found
     having = [stage for stage in found if function in stage.program.functions]
     if not having:
-        raise _no_function(model, function, (name for stage in found for name in stage.program.functions))
+        raise no_function(model, function, (name for stage in found for name in stage.program.functions))
     return having
 
 
@@ -61,7 +61,7 @@ def choose_function(model: Model, program: Any, name: str | None) -> str:
     """
     chosen: str = name or program.default_function_name
     if chosen not in program.functions:
-        raise _no_function(model, chosen, program.functions)
+        raise no_function(model, chosen, program.functions)
     return chosen
 
 
@@ -69,9 +69,12 @@ def _option(stage: Stage) -> str:
     return f"--stage {stage.label}"
 
 
-def _no_function(model: Model, name: str, known: Iterable[str]) -> ProgramError:
+def no_function(model: Model, name: str, known: Iterable[str] | None = None) -> ProgramError:
+    """The error about a function that there is not; `known` are all of the model's without it."""
     from ..ir.errors import ProgramError, did_you_mean
 
+    if known is None:
+        known = (each for stage in model.stages for each in stage.specification.mlProgram.functions)
     names = list(dict.fromkeys(known))
     hint = did_you_mean(name, names) or f"the functions are {', '.join(names)}"
     return ProgramError(f"there is no function {name!r}", where=model.name, hint=hint)

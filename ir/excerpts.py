@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from .constants import is_constant
 from .copying import Part, copy_part
 from .errors import ProgramError
 from .pymil import Program, opset_of, types, unique_names
@@ -57,14 +58,9 @@ def _with_constants(operations: set[Any]) -> set[Any]:
     found, new = set(operations), set(operations)
     while new:
         makers = {var.op for var in _taken(list(new))}
-        new = {maker for maker in makers if maker is not None and _is_constant(maker)} - found
+        new = {maker for maker in makers if maker is not None and is_constant(maker.op_type)} - found
         found |= new
     return found
-
-
-def _is_constant(operation: Any) -> bool:
-    op_type = str(operation.op_type)
-    return op_type == "const" or op_type.startswith("constexpr_")
 
 
 def _within(operations: Iterable[Any]) -> Iterator[Any]:
@@ -87,7 +83,7 @@ def _taken(operations: list[Any]) -> list[Any]:
 def _given(operations: list[Any], function: Any) -> list[Any]:
     """The values that the function gives, or others take; else those that nothing takes."""
     inside = set(_within(operations))
-    made = [var for operation in operations if not _is_constant(operation) for var in operation.outputs]
+    made = [var for operation in operations if not is_constant(operation.op_type) for var in operation.outputs]
     given = [var for var in function.outputs if var.op in inside]
     given += [var for var in made if any(user not in inside for user in var.child_ops)]
     given += [var for var in made if var.consuming_blocks and not _is_inner(var, operations)]

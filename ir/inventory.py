@@ -8,8 +8,8 @@ from typing import Any
 
 import attrs
 
-from .proto.writer import file_tensors
 from .pymil import opset_of
+from .sizes import weight_bytes_by_type
 from .targets import Opset
 from .value_types import Value, is_state, value_of
 from .walking import walk
@@ -74,17 +74,5 @@ def _inventory(program: Any, name: str) -> FunctionInventory:
         outputs=tuple(value_of(var) for var in function.outputs),
         ops=dict(sorted(counted.items(), key=lambda item: (-item[1], item[0]))),
         constants=constants,
-        weight_bytes=_weight_bytes(function),
+        weight_bytes=weight_bytes_by_type(function),
     )
-
-
-def _weight_bytes(function: Any) -> dict[str, int]:
-    seen = {
-        (array.ctypes.data, array.strides, array.shape, dtype.name): (dtype.name, dtype.payload_bytes(array.size))
-        for array, dtype, in_file in file_tensors(function)
-        if in_file
-    }
-    found: Counter[str] = Counter()
-    for dtype, size in seen.values():
-        found[dtype] += size
-    return dict(found.most_common())

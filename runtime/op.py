@@ -7,8 +7,9 @@ from typing import Any, Protocol
 import numpy as np
 
 from ..ir.errors import RunError
-from ..ir.pymil import ListVar, dtype_of, is_symbolic
+from ..ir.pymil import dtype_of, is_symbolic
 from ..ir.pymil import types as mil_types
+from ..ir.type_words import type_words
 from .decoding import constant_of
 from .graph import Graph, Tensor
 from .types import Precision, graph_dtype
@@ -142,11 +143,11 @@ class Op:
         return RunError(f"can not run {self.type!r}: {reason}; {self._inputs()}", where=f"op {self.name!r}", hint=hint)
 
     def _inputs(self) -> str:
-        """The inputs as MIL text would type them: `x: fp16[1, 3]`."""
+        """The inputs as MIL text types them: `x: tensor<fp16, [1, 3]>`."""
         described = []
         for parameter, value in self.operation.inputs.items():
             variables = value if isinstance(value, list | tuple) else [value]
-            described.append(f"{parameter}: {', '.join(type_text(var) for var in variables)}")
+            described.append(f"{parameter}: {', '.join(type_words(var.sym_type) for var in variables)}")
         return "its inputs are " + "; ".join(described) if described else "it has no inputs"
 
 
@@ -156,13 +157,3 @@ def shape_of(var: Any) -> Shape:
         return tuple(int(size) for size in var.shape)
     # PyMIL gives topk with k = -1, which is all elements, a size of -1.
     return tuple(None if is_symbolic(size) or size < 0 else int(size) for size in var.shape)
-
-
-def type_text(var: Any) -> str:
-    """A value's type, such as `fp16[1, ?]`."""
-    if isinstance(var, ListVar):
-        return f"list of {dtype_of(var)}"
-    if not hasattr(var, "shape") or not isinstance(var.shape, list | tuple):
-        return str(getattr(var, "sym_type", var))
-    sizes = ", ".join("?" if size is None else str(size) for size in shape_of(var))
-    return f"{dtype_of(var)}[{sizes}]"

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ...ir.errors import ProgramError, did_you_mean
+from ...ir.errors import ProgramError
 from .. import options
+from ..choosing import no_function
 from ..opening import open_model
 
 if TYPE_CHECKING:
@@ -82,7 +83,7 @@ class _Printer:
         """The text of each program, or of the programs that have a function."""
         found = [stage for stage in self._model.stages if _has(stage, function)]
         if not found and function is not None:
-            raise _no_function(self._model, function)
+            raise no_function(self._model, function)
         return [self._stage(stage, function) for stage in found]
 
     def _stage(self, stage: Stage, function: str | None) -> str:
@@ -128,7 +129,7 @@ class _Printer:
         programs = [stage.program for stage in self._model.stages]
         found = [(program, each) for program in programs for each in program.functions if name in (None, each)]
         if not found:
-            raise _no_function(self._model, name or "main")
+            raise no_function(self._model, name or "main")
         return sorted(found, key=lambda pair: pair[1] != pair[0].default_function_name)
 
 
@@ -143,9 +144,3 @@ def _only(program: Any, function: str) -> Any:
     result = Program()
     result.add_function(function, program.functions[function])
     return result
-
-
-def _no_function(model: Model, name: str) -> ProgramError:
-    known = [function for stage in model.stages for function in stage.specification.mlProgram.functions]
-    hint = did_you_mean(name, known) or f"the functions are {', '.join(known)}"
-    return ProgramError(f"there is no function {name!r}", where=model.name, hint=hint)

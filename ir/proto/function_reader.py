@@ -8,6 +8,7 @@ from contextlib import contextmanager, suppress
 from types import MappingProxyType, SimpleNamespace
 from typing import Any
 
+from ..constants import is_constant
 from ..errors import MiloptError, ProgramError, located
 from ..pymil import (
     Block,
@@ -141,7 +142,7 @@ class FunctionReader:
                 raise ProgramError(message, hint="declare each of them, with its type")
         for index, declared in enumerate(operation.outputs):
             if result is None or index >= len(result.outputs):
-                self._stand_in(declared, scope, trusted=not _is_constant(operation))
+                self._stand_in(declared, scope, trusted=not is_constant(operation.type))
             else:
                 self._define(declared, result.outputs[index], name, scope)
 
@@ -175,7 +176,7 @@ class FunctionReader:
             cls = op_class(operation.type, self._opset)
         inputs = self._inputs(operation, cls, scope, name) if cls else {}
         extra = {key: value for key, value in sorted(operation.attributes.items()) if key != "name"}
-        if _is_constant(operation):
+        if is_constant(operation.type):
             inputs |= self._decoded(operation, extra, name)
             extra = {}
         blocks = [self._read_nested(block, scope, name) for block in operation.blocks]
@@ -256,11 +257,6 @@ class FunctionReader:
                 inputs[parameter] = self._bound(operation, spelled, scope)
         if self._faults == faults:
             self._new_operation(cls, name.removesuffix(WRITE_STATE_SUFFIX), inputs, _WRITE_STATE)
-
-
-def _is_constant(operation: Any) -> bool:
-    """Whether values stand in the op's attributes."""
-    return operation.type == "const" or str(operation.type).startswith("constexpr_")
 
 
 def _as_values(value: Any) -> Iterable[Any]:

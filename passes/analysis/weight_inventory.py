@@ -8,9 +8,8 @@ from typing import Any
 import attrs
 import numpy as np
 
+from ...ir.constants import SMALLEST_WEIGHT
 from ..analyses import Analysis, AnalysisManager
-
-SMALLEST = 10  # coremltools writes smaller constants into the program itself: compressing them gains nothing
 
 
 @attrs.frozen(eq=False)
@@ -31,7 +30,7 @@ class Use:
 
 @attrs.frozen(eq=False)
 class Constant:
-    """A constant of at least `SMALLEST` elements.
+    """A constant of at least `SMALLEST_WEIGHT` elements.
 
     Attributes:
         op: the `const` op.
@@ -120,7 +119,7 @@ _RULES = {(operand.op_type, operand.parameter): operand.channel_axis for operand
 
 @attrs.frozen(eq=False)
 class WeightInventory(Analysis):
-    """Every constant of at least `SMALLEST` elements, in the program's order, nested blocks included."""
+    """Every constant of at least `SMALLEST_WEIGHT` elements, in the program's order, nested blocks included."""
 
     constants: tuple[Constant, ...]
 
@@ -137,7 +136,7 @@ def _is_large(op: Any) -> bool:
     if op.op_type != "const":
         return False
     value = op.outputs[0].val
-    return isinstance(value, np.ndarray) and value.size >= SMALLEST and value.dtype.kind in "fiub"
+    return isinstance(value, np.ndarray) and value.size >= SMALLEST_WEIGHT and value.dtype.kind in "fiub"
 
 
 def _is_parameter(constant: Constant) -> bool:
