@@ -105,6 +105,8 @@ def _change_line(changed: OpChange, change: Change) -> Line:
     head = f"{new.op_type} {new.name!r}{_inside(new.place)}"
     if change.kind == "name":
         return Line(CHANGED, f"{new.op_type} {change.old!r}{_inside(changed.old.place)}: renamed to {change.new!r}")
+    if change.kind == "op":
+        return Line(CHANGED, f"op {new.name!r}{_inside(new.place)}: {change.old} -> {change.new}")
     if change.kind in ("output name", "block input name"):
         return Line(CHANGED, f"{head}: {change.subject} renamed from {change.old!r} to {change.new!r}")
     if change.kind == "place":

@@ -11,6 +11,7 @@ In this order, each step on what the steps before left:
 5. Neighbours: from ops that are matched to those that their inputs come from and their outputs go to; where these are
    not alike, to the ones behind them, so that what stands between two inserted ops is found.
 6. What is computed in the same way from the same values, in order: of equal branches some may have come or gone.
+7. The same name alone: an op that gave way to one of another type.
 
 Everything is a look-up by fingerprint, so that the time grows with the number of ops and of their inputs; the result is
 the same from both sides.
@@ -68,6 +69,8 @@ class _Matcher:
             self._spread(reach, alone=False)
         for detail in Detail:
             self._match_groups(_before(detail), alone=False)
+        if by_name:
+            self._match_groups(lambda _, node: node.name, alone=True)
         return self._pairs
 
     def _match_names(self) -> None:

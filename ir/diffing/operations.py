@@ -19,6 +19,8 @@ from .records import Change
 
 def operation_changes(one: Node, other: Node, same: Correspondence, *, names: bool) -> Iterator[Change]:
     """How two ops that correspond differ; weights apart."""
+    if one.op_type != other.op_type:
+        yield Change("op", "", one.op_type, other.op_type)
     yield from same.changes_of("input", one, other)
     for at, pair in enumerate(zip_longest(one.op.outputs, other.op.outputs)):
         yield from _type_changes("type", f"output {at}", *pair)

@@ -13,6 +13,7 @@ from milopt.ir.diffing.constants import list_changes
 from milopt.ir.diffing.options import DEFAULT, DiffOptions
 from milopt.ir.pymil import mb, mil_list, types
 from milopt.ir.targets import IOS17, IOS18
+from milopt.ir.text.reading import parse_program
 from milopt.ir.walking import walk
 from support.diffing import edited, told
 from support.editing import declare_opset, find_op, replace_constant
@@ -423,3 +424,19 @@ def test_another_result_of_a_block_is_told_of_its_owner() -> None:
 )  # fmt: skip
 def test_lists_are_told_where_they_differ(old: list[str], new: list[str], facts: list[tuple[str, ...]]) -> None:
     assert [(c.subject, c.old, c.new) for c in list_changes("parameter", "p", old, new)] == facts
+
+
+CHAIN = """program(1.3)
+{
+    func main<ios17>(tensor<fp16, [4]> x) {
+            tensor<fp16, [4]> a = exp(x = x);
+            tensor<fp16, [4]> b = %s(x = a);
+            tensor<fp16, [4]> c = tanh(x = b);
+        } -> (c);
+}
+"""
+
+
+def test_op_that_gave_way_to_one_of_another_type_is_one_change() -> None:
+    old, new = (parse_program(CHAIN % op_type) for op_type in ("relu", "relu6"))
+    assert told(diff_programs(old, new)) == ["~ op 'b': relu -> relu6"]
