@@ -39,8 +39,8 @@ class Change:
 
     Attributes:
         kind: what it is a fact about. Of an op: `op` (its type), `input` (what a parameter takes comes from elsewhere),
-            `parameter` (a constant), `attribute`, `type` (of an output), `name`, `output name`, `block input name`, `place`,
-            `blocks` (what nested blocks take and give). Of a function: `opset`, `input`, `input type`, `input name`,
+            `parameter` (a constant), `attribute`, `type` (of an output), `name`, `output name`, `block input name`,
+            `place`, `blocks` (what nested blocks take and give). Of a function: `opset`, `input`, `input type`, `input name`,
             `input order`, `output`, `output type`, `output name`, `output order`, `state order` (reads and writes).
         subject: which parameter, attribute, output, input or state.
         old: what it was, in words; None for something new.
