@@ -76,7 +76,7 @@ def _run(command: click.Command, argv: list[str]) -> int:
         _show(error)
         return BAD_INPUT
     except (KeyboardInterrupt, click.Abort):
-        click.echo("interrupted; nothing was written", err=True)
+        click.echo("interrupted: what was being written is there as a whole or not at all", err=True)
         return INTERRUPTED
     except (BrokenPipeError, SystemExit):
         # click ends the interpreter when whoever read our output has left; outside of that it returns.

@@ -14,6 +14,7 @@ from . import options
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from ..ir.model import Model
     from ..ir.text.printer import Weights
     from ..ir.weights.store import MissingWeights
     from .units import Work
@@ -150,6 +151,16 @@ def _check_diagnostics(done: Sequence[Work], *, with_remarks: bool) -> None:
         raise CheckFailure(f"{len(wrong)} diagnostic{'s are' if len(wrong) > 1 else ' is'} not as expected")
 
 
+def _tell_what_is_lost(models: Sequence[Model], output: str) -> None:
+    """Text holds programs alone."""
+    from ..ir.descriptions.describing import tells_everything
+
+    for model in models:
+        if not model.origin.is_bare and not all(tells_everything(stage.specification) for stage in model.stages):
+            lost = "images, bounds of shapes or optional inputs"
+            click.echo(f"note: {output} holds the program alone; {lost} of the description are not in it", err=True)
+
+
 def _write(
     done: Sequence[Work], output: str, *, weights: Weights | None, force: bool, allow_missing_weights: bool
 ) -> None:
@@ -161,6 +172,7 @@ def _write(
     if output == STDOUT:
         click.echo(joined(print_program(program, weights=weights or "elided") for program in programs), nl=False)
     elif output.endswith(".mil"):
+        _tell_what_is_lost(models, output)
         write_program_text(
             Path(output), programs, weights=weights, overwrite=force, allow_missing_weights=allow_missing_weights
         )

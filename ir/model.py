@@ -72,9 +72,11 @@ class Model(ModelParts):
         if self.origin.undescribed is not None:
             raise self.origin.undescribed
         if not allow_missing_weights:
-            self.require_weights("saved as a package", "give allow_missing_weights=True to write the zeros")
+            hint = "allow_missing_weights=True, --allow-missing-weights writes the zeros"
+            self.require_weights("saved as a package", hint)
         write_model(self, Path(path), overwrite=overwrite)
 
     def __repr__(self) -> str:
         """The name and the opset."""
-        return f"<milopt.Model {self.name} ({self.opset}, {len(self.stages)} programs)>"
+        count = len(self.stages)
+        return f"<milopt.Model {self.name} ({self.opset}, {count} program{'' if count == 1 else 's'})>"

@@ -42,6 +42,8 @@ def load(path: str | os.PathLike[str], *, missing_weights: MissingWeights = "err
         TextError: text that does not parse or whose program is not valid.
     """
     found = Path(getattr(path, "package_path", None) or path)
+    if "\n" in str(found):
+        raise PackageError("this is no path", hint="milopt.parse_program takes MIL text itself")
     if is_text(found):
         return load_text(read_source(found), found.parent, missing_weights)
     if is_compiled(found):

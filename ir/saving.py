@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from .errors import SaveError
+from .package import MANIFEST
 
 
 @contextmanager
@@ -77,12 +78,21 @@ def check_output(path: Path, *, overwrite: bool, suffix: str = ".mlpackage") -> 
         raise SaveError(f"the output must end in {suffix}", where=path)
     if not path.parent.is_dir():
         raise SaveError(f"the folder {str(path.parent)!r} does not exist", where=path)
+    if overwrite and suffix == ".mlpackage" and _is_something_else(path):
+        raise SaveError("what stands there is no package, and is not replaced", where=path, hint="choose another name")
     if os.path.lexists(path) and not overwrite:
         raise SaveError(
             "the output exists already",
             where=path,
             hint="use --force, in Python overwrite=True, to replace it",
         )
+
+
+def _is_something_else(path: Path) -> bool:
+    """Whether something other than a package, or an empty folder, stands at a path; links are replaced themselves."""
+    if path.is_symlink() or not path.exists():
+        return False
+    return not path.is_dir() or (any(path.iterdir()) and not (path / MANIFEST).exists())
 
 
 @contextmanager

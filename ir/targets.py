@@ -70,9 +70,16 @@ def parse_target(name: str) -> Opset:
     known = ", ".join(opset.ios for opset in OPSETS)
     raise TargetError(
         f"unknown deployment target {name!r}",
-        hint=did_you_mean(name, deployment_targets())
+        hint=(None if _is_other_release(name) else did_you_mean(name, deployment_targets()))
         or f"one of {known}, or a macOS, watchOS, tvOS, visionOS name of the same release",
     )
+
+
+def _is_other_release(name: str) -> bool:
+    """Whether a name is that of a release that no opset came with, such as iOS 14: no slip of the keys."""
+    platform = name.lower().rstrip("0123456789")
+    known = [target.lower() for target in deployment_targets() if target.lower().rstrip("0123456789") == platform]
+    return bool(known) and all(sorted(name.lower()) != sorted(target) for target in known)
 
 
 def opset_of_specification(version: int, where: object = None) -> Opset:

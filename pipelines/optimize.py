@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,6 +10,7 @@ import attrs
 
 from ..ir.errors import CheckFailure, TargetError
 from ..ir.model import Model
+from ..ir.opening import load
 from ..ir.targets import Opset, parse_target
 from ..passes.instrumentation import Instrumentation, VerifyEach
 from ..passes.manager import PassManager
@@ -33,7 +35,7 @@ class Optimization:
 
 
 def optimize(
-    model: Model,
+    model: Model | str | os.PathLike[str],
     *,
     target: str | None = None,
     scheme: str = "w8",
@@ -44,7 +46,7 @@ def optimize(
     """Compresses a model with the pipeline of a deployment target.
 
     Args:
-        model: from `load`; it is not changed.
+        model: from `load`, or the path of one; it is not changed.
         target: such as `iOS17` or `macOS15`; the model's own when not given.
         scheme: `w8` (int8 weights per output channel) or `none` (raise the opset only).
         strict: fail when nothing was compressed, or something was not that could have been.
@@ -59,6 +61,8 @@ def optimize(
     """
     from ..ir.sizes import weight_bytes
 
+    if not isinstance(model, Model):
+        model = load(model)
     opset = model.opset if target is None else parse_target(target)
     weights = QuantizeWeights.from_options(weight_options)
     pipeline = pipeline_for(opset, scheme, weights=weights)

@@ -139,7 +139,7 @@ def _opened(model: Model | Program, function: str | None, settings: Settings) ->
 
 
 def _require_weights(model: Model | Program) -> None:
-    purpose, hint = "run", "give allow_missing_weights=True (--allow-missing-weights) to run it with the zeros"
+    purpose, hint = "run", "allow_missing_weights=True, --allow-missing-weights runs it with the zeros"
     if isinstance(model, Model):
         model.require_weights(purpose, hint)
     else:

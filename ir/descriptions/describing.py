@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from ..dtypes import dtype_of_proto
-from ..errors import ProgramError, located
+from ..errors import MiloptError, ProgramError, located
 from ..proto.walking import selected_block
 from ..pymil import proto
 from ..targets import IOS18, opset_of_mil_name
@@ -54,6 +54,25 @@ def specification_of(
     result.specificationVersion = _needed_version(program, result.description, version)
     result.mlProgram.CopyFrom(program)
     return result
+
+
+def tells_everything(specification: Any) -> bool:
+    """Whether a program alone tells all that its model's description says of inputs, outputs and states.
+
+    Images, bounds of flexible shapes and optional inputs are in no program; metadata does not count.
+    """
+    try:
+        order = [function.name for function in specification.description.functions]
+        told = interface_parts(describe(specification.mlProgram, function_order=order))
+    except MiloptError:
+        return False
+    said = interface_parts(specification.description)
+    return told.keys() == said.keys() and all(_interface(told[name]) == _interface(said[name]) for name in told)
+
+
+def _interface(part: Any) -> list[tuple[str, bytes]]:
+    features = (*part.input, *part.output, *part.state)
+    return [(feature.name, feature.type.SerializeToString(deterministic=True)) for feature in features]
 
 
 def bare_specification(program: Any, version: int | None = None) -> Any:

@@ -9,7 +9,7 @@ import attrs
 
 from ..errors import MiloptError
 
-PartKind: TypeAlias = Literal["op", "input", "output", "attribute", "parameter", "result"]
+PartKind: TypeAlias = Literal["op", "input", "input name", "operand", "output", "attribute", "parameter", "result"]
 
 
 @attrs.frozen
@@ -17,8 +17,9 @@ class Part:
     """What of an op or a function a fault is about.
 
     Attributes:
-        kind: `op` for the op as a whole or its type; a function has parameters and results.
-        name: of the input, output, ...; empty for the op itself.
+        kind: `op` for the op as a whole or its type; a function or block has parameters and results. An `input` is what
+            an op takes, an `input name` what it is called, an `operand` one of the names that it takes.
+        name: of the input, output, ...; `parameter name` of an operand; empty for the op itself.
     """
 
     kind: PartKind

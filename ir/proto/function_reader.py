@@ -27,7 +27,7 @@ from ..weights.store import WeightStore
 from .block_faults import block_faults
 from .declared_types import declared_value, placeholder, type_fault
 from .faults import Fault, FaultReport, Part
-from .input_faults import input_faults, unknown_input
+from .input_faults import attribute_faults, input_faults, unknown_input
 from .mask_stand_ins import mask_stand_in
 from .undefined_names import undefined
 from .values import decode_value
@@ -80,7 +80,7 @@ class FunctionReader:
 
     def _lookup(self, name: str, scope: _Scope) -> Any:
         if name not in scope:
-            raise undefined(name, scope, self._block, self._current)
+            raise undefined(name, scope, self._block, self._current, self._count)
         return scope[name]
 
     def _bound(self, operation: Any, parameter: str, scope: _Scope) -> Any:
@@ -123,6 +123,8 @@ class FunctionReader:
         for name in block.outputs:
             with self._attempt("the block's outputs", Part("result", name)):
                 outputs.append(self._lookup(name, scope))
+                if types.is_state(outputs[-1].sym_type):
+                    raise ProgramError(f"{name!r} is a state, which no block gives", hint="give what read_state gives")
         with located("the block's outputs"):
             curr_block().set_outputs(outputs)
 
@@ -176,12 +178,15 @@ class FunctionReader:
             cls = op_class(operation.type, self._opset)
         inputs = self._inputs(operation, cls, scope, name) if cls else {}
         extra = {key: value for key, value in sorted(operation.attributes.items()) if key != "name"}
+        if cls and not is_constant(operation.type):
+            for part, error in attribute_faults(cls, extra):
+                self._tell(error, f"op {name!r}", part)
         if is_constant(operation.type):
             inputs |= self._decoded(operation, extra, name)
             extra = {}
         blocks = [self._read_nested(block, scope, name) for block in operation.blocks]
-        for error in block_faults(operation.type, blocks, inputs) if self._faults == faults else ():
-            self._tell(error, f"op {name!r}", Part("op"))
+        for part, error in block_faults(operation.type, blocks, inputs) if self._faults == faults else ():
+            self._tell(error, f"op {name!r}", part)
         if self._faults > faults:
             return None
         result = self._new_operation(cls, name, inputs | control_flow_inputs(operation.type, blocks))
@@ -224,21 +229,29 @@ class FunctionReader:
     def _inputs(self, operation: Any, cls: Any, scope: _Scope, name: str) -> dict[str, Any]:
         known, inputs = cls.input_spec.input_types, {}
         for parameter, argument in sorted(operation.inputs.items()):  # a protobuf map has no order of its own
-            with self._attempt(f"op {name!r}", Part("input", parameter)):
-                if parameter not in known:
-                    raise unknown_input(operation.type, parameter, known, self._opset)
-                values = [
-                    self._bound_value(operation, name, parameter, binding, scope) for binding in argument.arguments
-                ]
-                single = len(values) == 1 and type(known[parameter]).__name__ != "TupleInputType"
+            if parameter not in known:
+                error = unknown_input(operation.type, parameter, known, self._opset)
+                self._tell(error, f"op {name!r}", Part("input name", parameter))
+                continue
+            faults = self._faults
+            values = [
+                value
+                for binding in argument.arguments
+                for value in self._bound_values(operation, name, parameter, binding, scope)
+            ]
+            single = len(values) == 1 and type(known[parameter]).__name__ != "TupleInputType"
+            if self._faults == faults:
                 inputs[parameter] = values[0] if single else values
         return inputs
 
-    def _bound_value(self, operation: Any, name: str, parameter: str, binding: Any, scope: _Scope) -> Value:
+    def _bound_values(self, operation: Any, name: str, parameter: str, binding: Any, scope: _Scope) -> Iterator[Value]:
         """A value by its name; what stands in the op itself becomes a constant, which is how PyMIL has it."""
         if binding.WhichOneof("binding") == "name":
-            return self._lookup(binding.name, scope)
-        return new_constant(self._decode(operation, parameter, binding.value), f"{name}_{parameter}")
+            with self._attempt(f"op {name!r}", Part("operand", f"{parameter} {binding.name}")):
+                yield self._lookup(binding.name, scope)
+        else:
+            with self._attempt(f"op {name!r}", Part("input", parameter)):
+                yield new_constant(self._decode(operation, parameter, binding.value), f"{name}_{parameter}")
 
     def _read_nested(self, block: Any, scope: _Scope, owner: str) -> Any:
         inputs = [declared_value(value) for value in block.inputs]
@@ -251,6 +264,9 @@ class FunctionReader:
     def _build_write_state(self, operation: Any, name: str, scope: _Scope) -> None:
         """`write_state`, which PyMIL calls `coreml_update_state`, has no output in the protobuf."""
         faults, inputs = self._faults, {}
+        if operation.outputs:
+            hint = "read_state gives what the state holds then"
+            raise ProgramError("write_state gives nothing", hint=hint)
         cls = op_class("coreml_update_state", self._opset, spelled="write_state")
         for parameter, spelled in _WRITE_STATE.items():
             with self._attempt(f"op {name!r}", Part("input", spelled)):

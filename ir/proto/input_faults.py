@@ -80,6 +80,21 @@ def input_faults(cls: Any, inputs: Mapping[str, Any], spelled: Mapping[str, str]
                 yield Part("input", each.parameter), fault
 
 
+def attribute_faults(cls: Any, names: Iterable[str]) -> Iterator[InputFault]:
+    """Attributes of an op whose values are inputs that are to stand in the parentheses, or that mean its name.
+
+    Args:
+        cls: the op's PyMIL class; of no constant.
+        names: its attributes other than `name`.
+    """
+    for name in names:
+        if name in cls.input_spec.input_types:
+            message = f"{name!r} is an input of {cls.__name__}, no attribute"
+            yield Part("attribute", name), ProgramError(message, hint=f"write it in the parentheses: ({name} = ...)")
+        elif did_you_mean(name, ["name"]):
+            yield Part("attribute", name), ProgramError(f"unknown attribute {name!r}", hint="did you mean 'name'?")
+
+
 def unknown_input(op_type: str, parameter: str, known: Iterable[str], opset: Opset) -> ProgramError:
     """The error about an input that an op does not have in an opset."""
     since = opset_with_input(op_type, parameter)

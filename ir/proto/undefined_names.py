@@ -15,7 +15,7 @@ _VALUES = {word: f"bool({word})" for word in ("true", "false")} | {
 }
 
 
-def undefined(name: str, visible: Iterable[str], block: Any, current: int | None) -> ProgramError:
+def undefined(name: str, visible: Iterable[str], block: Any, current: int | None, passed: int) -> ProgramError:
     """The error about a name that is not visible.
 
     Args:
@@ -23,6 +23,7 @@ def undefined(name: str, visible: Iterable[str], block: Any, current: int | None
         visible: the names that could be.
         block: the protobuf block of the whole function.
         current: the number of the op that uses it, an op before those in its blocks; None for the function's end.
+        passed: how many ops were met before, those in blocks that have ended included.
     """
     defined = _definition(name, block)
     if defined is None:
@@ -30,9 +31,9 @@ def undefined(name: str, visible: Iterable[str], block: Any, current: int | None
         return ProgramError(f"{name!r} is not defined", hint=hint)
     if current is not None and defined == current:
         return ProgramError(f"{name!r} is what this op itself gives", hint="give it a value that is defined before it")
-    if current is not None and defined > current:
+    if defined >= passed:
         return ProgramError(f"{name!r} is used before it is defined", hint="move its op up")
-    hint = "let the op that owns the block give it as an output"
+    hint = "let the block give it as an output, which the op that owns the block gives then"
     return ProgramError(f"{name!r} is defined in a block that ends before this", hint=hint)
 
 

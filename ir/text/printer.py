@@ -8,8 +8,9 @@ is part of the program. Nested blocks have no public example; they are written i
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
+from ..errors import OptionError
 from ..proto.walking import selected_block
 from ..proto.writer import WeightSink, write_program
 from ..pymil import opset_of
@@ -31,12 +32,14 @@ def print_program(program: Any, *, weights: Weights | WeightSink = "elided", dia
         dialect: `1.3` writes scalars as `int32(1)`, `1.0` as `tensor<int32, []>(1)`.
 
     Raises:
+        OptionError: unknown weights or dialect.
         ProgramError: the program holds something that MIL can not express.
     """
-    if weights == "elided":
-        sink: WeightSink = ElidingSink(opset_of(program))
+    if isinstance(weights, str):
+        _check("weights", weights, get_args(Weights))
+        sink: WeightSink = ElidingSink(opset_of(program)) if weights == "elided" else InlineSink()
     else:
-        sink = InlineSink() if weights == "inline" else weights
+        sink = weights
     return print_proto(write_program(program, sink), dialect=dialect, function_order=program.functions)
 
 
@@ -49,7 +52,13 @@ def print_proto(program: Any, *, dialect: Dialect = "1.3", function_order: Itera
         function_order: the names of functions in order, which the protobuf does not keep; those that are left out
             follow, `main` first.
     """
+    _check("dialect", dialect, get_args(Dialect))
     return "\n".join(_Printer(dialect).program(program, list(function_order))) + "\n"
+
+
+def _check(option: str, value: str, choices: tuple[str, ...]) -> None:
+    if value not in choices:
+        raise OptionError(f"{option}={value!r} is no choice", hint=f"it is {' or '.join(map(repr, choices))}")
 
 
 def _blob(value: Any, formatter: Formatter) -> str:

@@ -82,15 +82,17 @@ class Places:
         return parsed.source.location(*spans.get(fault.part, spans.get(Part("op"), (offset, 1))))
 
 
-_VALUE_AT_BORDER = re.compile(r"function '(?P<function>[^']+)', (?P<side>input|state|output) '(?P<name>[^']+)'")
+_BORDER = re.compile(r"function '(?P<function>[^']+)'(?:, (?P<side>input|state|output) '(?P<name>[^']+)')?")
 
 
 def placed(parsed: Parsed, diagnostic: Diagnostic) -> Diagnostic:
-    """A diagnostic about an input or output of a function, with its place in the text if it is there."""
-    found = _VALUE_AT_BORDER.fullmatch(diagnostic.where)
+    """A diagnostic about a function, or an input or output of one, with its place in the text if it is there."""
+    found = _BORDER.fullmatch(diagnostic.where)
     if found is None or found["function"] not in parsed.functions:
         return diagnostic
-    part = Part("result" if found["side"] == "output" else "parameter", found["name"])
+    part = Part("op")
+    if found["side"]:
+        part = Part("result" if found["side"] == "output" else "parameter", found["name"])
     fault = Fault(ProgramError(""), found["function"], None, part)
     return attrs.evolve(diagnostic, location=Places(parsed).of(fault))
 

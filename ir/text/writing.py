@@ -43,7 +43,8 @@ def write_program_text(  # noqa: PLR0913 - each is a choice of its own
     programs = list(programs)
     if weights is None and not allow_missing_weights:
         for program in programs:
-            require_weights(program, "written with its weights", "give allow_missing_weights=True to write zeros")
+            hint = "allow_missing_weights=True, --allow-missing-weights writes zeros"
+            require_weights(program, "written with its weights", hint)
     with atomic_files(path, overwrite=overwrite) as folder:
         texts = _texts(programs, folder / path.stem, weights, dialect)
         (folder / path.name).write_text(joined(texts), encoding="utf-8")

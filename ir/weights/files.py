@@ -55,7 +55,7 @@ class WeightFile:
             raise PackageError(
                 "the weight file is missing",
                 where=path,
-                hint="copy it from where the model is whole, or read the model with --missing-weights zeros",
+                hint="copy it from where the model is whole; to verify or print, --missing-weights zeros does without",
             ) from None
         except (OSError, ValueError) as error:
             raise PackageError(f"the weight file can not be read: {error}", where=path) from error

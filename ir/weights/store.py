@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path, PurePosixPath
-from typing import Literal, TypeAlias
+from typing import Literal, get_args
 
 import numpy as np
 
 from ..dtypes import DType
-from ..errors import PackageError
+from ..errors import OptionError, PackageError
 from .files import WeightFile
 from .missing import StandIns
 from .references import DIGEST, BlobReference
 
-MissingWeights: TypeAlias = Literal["error", "zeros"]
+MissingWeights = Literal["error", "zeros"]
 
 
 class WeightStore:
@@ -29,6 +29,9 @@ class WeightStore:
     """
 
     def __init__(self, folder: Path | None, missing: MissingWeights = "error", root: Path | None = None) -> None:
+        if missing not in get_args(MissingWeights):
+            choices = " or ".join(map(repr, get_args(MissingWeights)))
+            raise OptionError(f"missing_weights={missing!r} is no choice", hint=f"it is {choices}")
         self.folder = folder
         self._root = root or folder
         self.stand_ins = StandIns()

@@ -56,7 +56,8 @@ class QuantizeWeights(Pass):
 
         opset = opset_of(root)
         if opset < IOS16:
-            raise TargetError(f"{opset} has no op for compressed weights", hint="choose the target iOS16 or later")
+            hint = "choose the target iOS16 or later: raise-opset{target=iOS16} in front of it"
+            raise TargetError(f"{opset} has no op for compressed weights", hint=hint)
         inventory = context.analyses.get(WeightInventory)
         decisions = plan_weights(
             inventory.constants,

@@ -350,3 +350,10 @@ def test_digests_of_missing_weights_are_kept(elided: Path, mil_opt: Command) -> 
     """Zeros are no weights: the digests that come out are those that went in."""
     ran = mil_opt(elided, "--missing-weights", "zeros")
     assert (ran.code, ran.out) == (DONE, elided.read_text("utf-8"))
+
+
+@pytest.mark.parametrize(("name", "lost"), [("linear", False), ("image", True), ("shape_range", True)])
+def test_what_text_can_not_hold_is_told(name: str, lost: bool, mil_opt: Command) -> None:  # noqa: FBT001
+    ran = mil_opt(f"@{name}", "-o", f"@/{name}.mil")
+    assert ran.code == DONE
+    assert ("holds the program alone; images, bounds of shapes or optional inputs" in ran.err) == lost

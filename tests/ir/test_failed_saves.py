@@ -204,3 +204,26 @@ def test_save_after_a_failed_one_succeeds(output: Path, model: Any, monkeypatch:
         == weights(64, 40, seed=9).tobytes()
     )
     assert list(output.parent.iterdir()) == [output]
+
+
+# --- what is not replaced, even where replacing is asked for
+
+
+def test_a_folder_that_is_no_package_is_not_replaced(model: Any, tmp_path: Path) -> None:
+    path = tmp_path / "mine.mlpackage"
+    path.mkdir()
+    (path / "precious.txt").write_text("precious", "utf-8")
+    assert_save_refused(model, path, SaveError, "no package, and is not replaced", overwrite=True)
+
+
+def test_a_file_is_not_replaced_by_a_folder(model: Any, tmp_path: Path) -> None:
+    (tmp_path / "mine.mlpackage").write_text("precious", "utf-8")
+    assert_save_refused(
+        model, tmp_path / "mine.mlpackage", SaveError, "no package, and is not replaced", overwrite=True
+    )
+
+
+def test_an_empty_folder_is_replaced(model: Any, tmp_path: Path) -> None:
+    (tmp_path / "new.mlpackage").mkdir()
+    model.save(tmp_path / "new.mlpackage", overwrite=True)
+    assert milopt.load(tmp_path / "new.mlpackage").stages

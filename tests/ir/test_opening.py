@@ -16,7 +16,7 @@ from milopt.cli.entry import run as run_command
 from milopt.cli.main import milopt as milopt_command
 from milopt.ir.diagnostics import TextError
 from milopt.ir.equality import first_difference
-from milopt.ir.errors import PackageError, ProgramError
+from milopt.ir.errors import OptionError, PackageError, ProgramError
 from milopt.ir.opening import load_text, read_source
 from milopt.ir.text.printer import print_program, print_proto
 from milopt.ir.text.source import Source
@@ -261,3 +261,14 @@ def test_text_without_a_program(text: str, tmp_path: Path) -> None:
         milopt.load(tmp_path / "m.mil")
     assert len(str(caught.value).splitlines()) == 1
     assert str(caught.value).startswith(f"{tmp_path / 'm.mil'}:")
+
+
+@pytest.mark.parametrize("choice", ["zero", "Error", "", None, True])
+def test_misspelt_choice_of_missing_weights_is_refused(choice: Any, shelf: Shelf) -> None:
+    with pytest.raises(OptionError, match=r"is no choice \(it is 'error' or 'zeros'\)"):
+        milopt.load(shelf["linear"], missing_weights=choice)
+
+
+def test_text_in_the_place_of_a_path_is_told_apart() -> None:
+    with pytest.raises(PackageError, match=r"this is no path \(milopt.parse_program takes MIL text itself\)"):
+        milopt.load("program(1.3)\n{\n}\n")

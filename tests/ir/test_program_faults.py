@@ -61,9 +61,9 @@ def test_faults_of_each_part_of_an_op() -> None:
     assert sorted(places(found), key=str) == sorted(
         [
             ("main", None, "result", "gone"),
-            ("main", 0, "input", "x"),
+            ("main", 0, "operand", "x nothing"),
             ("main", 1, "op", ""),
-            ("main", 2, "input", "y"),
+            ("main", 2, "input name", "y"),
             ("main", 3, "op", ""),
             ("main", 4, "output", "e"),
             ("main", 5, "attribute", "val"),
@@ -77,7 +77,11 @@ def test_faults_of_each_part_of_an_op() -> None:
 
 def test_several_faults_of_one_op() -> None:
     found = faults(function("fp16 y = add(x = one, y = two, z = x);"))
-    assert places(found) == [("main", 0, "input", name) for name in ("x", "y", "z")]
+    assert places(found) == [
+        ("main", 0, "operand", "x one"),
+        ("main", 0, "operand", "y two"),
+        ("main", 0, "input name", "z"),
+    ]
 
 
 def test_ops_are_counted_before_those_in_their_blocks() -> None:
@@ -89,10 +93,10 @@ def test_ops_are_counted_before_those_in_their_blocks() -> None:
     )
     assert places(found)[:3] == [
         ("main", 1, "result", "lost"),
-        ("main", 2, "input", "x"),
-        ("main", 3, "input", "x"),
+        ("main", 2, "operand", "x gone"),
+        ("main", 3, "operand", "x gone"),
     ]
-    assert places(found)[3:] == [("main", 4, "input", "x")]
+    assert places(found)[3:] == [("main", 4, "operand", "x gone")]
 
 
 def test_faults_of_all_functions() -> None:
@@ -196,3 +200,50 @@ def test_text_of_faults_is_that_of_their_places() -> None:
         parse_program(f"program(1.3) {{ {text} }}")
     error: Any = caught.value
     assert [each.message for each in error.diagnostics] == [message_of(fault) for fault in faults(text)]
+
+
+LOOP = (
+    "int32 zero = const()[val = int32(0)]; int32 n, {x} m = while_loop(loop_vars = (zero, x)) "
+    "(int32 i, {kind} v) {{ bool go = less(x = i, y = int32(3)); }} -> ({condition}) "
+    "(int32 j, {x} u) {{ int32 k = add(x = j, y = int32(1)); }} -> ({given});"
+)
+
+
+@pytest.mark.parametrize(
+    ("kind", "condition", "given", "part", "words"),
+    [
+        (
+            "tensor<fp16, [5, 7]>",
+            "go",
+            "k, u",
+            ("parameter", "v"),
+            "the input 'v' of the block is declared as tensor<fp16",
+        ),
+        (X, "i", "k, u", ("result", "i"), "the condition gives int32"),
+        (X, "go", "k", ("op", ""), "the body gives 1 value, loop_vars 2 values"),
+    ],
+)
+def test_faults_of_loops(kind: str, condition: str, given: str, part: tuple[str, str], words: str) -> None:
+    found = faults(function(LOOP.format(x=X, kind=kind, condition=condition, given=given), outputs="x"))
+    assert places(found) == [("main", 1, *part)]
+    assert found[0].error.message.startswith(words)
+
+
+@pytest.mark.parametrize(
+    ("text", "part", "words"),
+    [
+        (
+            f"{X} a = softmax(x = x)[axis = int32(1)];",
+            "axis",
+            "'axis' is an input of softmax, no attribute",
+        ),
+        (f'{X} a = relu(x = x)[nam = string("a")];', "nam", "unknown attribute 'nam'"),
+    ],
+)
+def test_attributes_that_are_none(text: str, part: str, words: str) -> None:
+    (found,) = faults(function(text, outputs="x"))
+    assert (places([found]), found.error.message) == ([("main", 0, "attribute", part)], words)
+
+
+def test_other_attributes_are_kept() -> None:
+    assert faults(function(f"{X} a = relu(x = x)[milId = uint64(3)];", outputs="a")) == []

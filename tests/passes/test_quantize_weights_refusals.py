@@ -148,7 +148,8 @@ def test_ios15_has_no_op_for_it(name: str) -> None:
     with pytest.raises(PassFailure) as caught:
         quantized(PROGRAMS[name]())
     assert str(caught.value) == (
-        "pass 'quantize-weights': iOS15 has no op for compressed weights (choose the target iOS16 or later)"
+        "pass 'quantize-weights': iOS15 has no op for compressed weights "
+        "(choose the target iOS16 or later: raise-opset{target=iOS16} in front of it)"
     )
 
 

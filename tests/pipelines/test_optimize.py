@@ -115,7 +115,7 @@ def test_target_is_the_models_own_without_another(name: str, opset: str, shelf: 
     ("name", "hint"),
     [
         ("iOS81", "did you mean 'iOS18'?"),
-        ("macOS99", "did you mean 'macOS"),
+        ("macOS99", "one of iOS15, iOS16"),
         ("CoreML7", "one of iOS15, iOS16, iOS17, iOS18, iOS26, or a macOS, watchOS, tvOS, visionOS name"),
         ("", "one of iOS15, iOS16, iOS17, iOS18, iOS26, or a macOS, watchOS, tvOS, visionOS name"),
     ],

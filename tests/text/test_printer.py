@@ -7,6 +7,7 @@ import milopt
 import numpy as np
 import pytest
 from milopt.ir.dtypes import dtype_named
+from milopt.ir.errors import OptionError
 from milopt.ir.text.formatting import format_float, format_string
 from milopt.ir.text.printer import print_program, print_proto
 from milopt.ir.text.weight_placing import digest
@@ -93,3 +94,9 @@ def test_inline_weights_stand_in_the_text(shelf: Shelf) -> None:
 def test_references_are_printed_as_such(shelf: Shelf) -> None:
     text = print_proto(milopt.load(shelf["linear"]).specification.mlProgram)
     assert 'BLOBFILE(path = string("@model_path/weights/weight.bin"), offset = uint64(64))' in text
+
+
+@pytest.mark.parametrize("option", [{"dialect": "2.0"}, {"weights": "references"}, {"weights": ""}])
+def test_unknown_options_are_refused(option: dict[str, Any]) -> None:
+    with pytest.raises(OptionError, match="is no choice"):
+        print_program(PROGRAMS["linear"](), **option)
