@@ -65,6 +65,23 @@ def choose_function(model: Model, program: Any, name: str | None) -> str:
     return chosen
 
 
+def choose_functions(model: Model, place: str | None, name: str | None) -> list[tuple[Stage, str]]:
+    """The functions of a name, or all; the default one of each program before the others.
+
+    Args:
+        model: the model.
+        place: of a stage; without it, functions of all stages.
+        name: of the functions.
+
+    Raises:
+        MiloptError: there is no such stage.
+        ProgramError: there is no such function.
+    """
+    stages = choose_stages(model, place, name)
+    found = [(stage, each) for stage in stages for each in stage.program.functions if name in (None, each)]
+    return sorted(found, key=lambda pair: pair[1] != pair[0].program.default_function_name)
+
+
 def _option(stage: Stage) -> str:
     return f"--stage {stage.label}"
 

@@ -44,7 +44,15 @@ def open_model(path: Path, missing_weights: MissingWeights = "error", opener: Op
 
 def tell_notes(model: Model) -> None:
     """Says on stderr what could not be recovered of a model, and which weights are zeros because they were missing."""
+    from ..ir.weights.references import DIGEST
+
     for note in model.origin.notes:
         click.echo(f"note: {model.name}: {note}", err=True)
-    for name in model.weights.stand_ins.names:
-        click.echo(f"warning: {model.name}: {name} is missing; its weights are zeros", err=True)
+    names = model.weights.stand_ins.names
+    elided = [name for name in names if name.startswith(DIGEST)]
+    for name in names:
+        if name not in elided:
+            click.echo(f"warning: {model.name}: {name} is missing; its weights are zeros", err=True)
+    if elided:
+        count = f"{len(elided)} elided weight{' is' if len(elided) == 1 else 's are'}"
+        click.echo(f"warning: {model.name}: {count} zeros", err=True)

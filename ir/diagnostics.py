@@ -77,7 +77,8 @@ class Diagnostic:
         """As a compiler prints it: place, severity, message and hint, the line of the text and a caret."""
         place = f"{self.location}: " if self.location else ""
         head = f"{place}{self.severity}: {self.words}"
-        return f"{head}\n{self.location.picture()}" if self.location else head
+        # An empty line shows nothing.
+        return f"{head}\n{self.location.picture()}" if self.location and self.location.excerpt else head
 
     def as_json(self) -> dict[str, Any]:
         """What `--json` prints of it."""

@@ -8,6 +8,7 @@ from typing import Any
 
 import attrs
 
+from .descriptions.features import full_feature_words, function_part, is_special
 from .pymil import opset_of
 from .sizes import weight_bytes_by_type
 from .targets import Opset
@@ -26,6 +27,8 @@ class FunctionInventory:
         inputs: without states.
         states: what it keeps between runs.
         outputs: what it gives.
+        described: by name, what the model's description says of those of which it says more than a type: images,
+            sizes to choose from, optional inputs.
         ops: how many of each type, the most frequent first; nested ones count, constants do not.
         constants: how many constants.
         weight_bytes: of the constants that stand in weight files, by element type; each distinct one once.
@@ -37,13 +40,17 @@ class FunctionInventory:
     inputs: tuple[Value, ...]
     states: tuple[Value, ...]
     outputs: tuple[Value, ...]
+    described: Mapping[str, str]
     ops: Mapping[str, int]
     constants: int
     weight_bytes: Mapping[str, int]
 
     def as_json(self) -> dict[str, Any]:
         """What `--json` prints of it."""
-        values = {key: [value.as_json() for value in getattr(self, key)] for key in ("inputs", "states", "outputs")}
+        values = {
+            key: [{**value.as_json(), "described": self.described.get(value.name)} for value in getattr(self, key)]
+            for key in ("inputs", "states", "outputs")
+        }
         return {
             "name": self.name,
             "default": self.is_default,
@@ -55,12 +62,23 @@ class FunctionInventory:
         }
 
 
-def inventory(program: Any) -> list[FunctionInventory]:
-    """The inventory of each function of a PyMIL program."""
-    return [_inventory(program, name) for name in program.functions]
+def inventory(program: Any, description: Any = None) -> list[FunctionInventory]:
+    """The inventory of each function of a PyMIL program.
+
+    Args:
+        program: PyMIL.
+        description: the protobuf `ModelDescription` of its model, if there is one.
+    """
+    return [_inventory(program, name, description) for name in program.functions]
 
 
-def _inventory(program: Any, name: str) -> FunctionInventory:
+def _described(program: Any, name: str, description: Any) -> dict[str, str]:
+    part = None if description is None else function_part(description, name, program.functions)
+    features = () if part is None else (*part.input, *part.output)
+    return {feature.name: full_feature_words(feature) for feature in features if is_special(feature)}
+
+
+def _inventory(program: Any, name: str, description: Any) -> FunctionInventory:
     function = program.functions[name]
     taken = list(function.inputs.values())
     counted = Counter(operation.op_type for operation in walk(function))
@@ -72,6 +90,7 @@ def _inventory(program: Any, name: str) -> FunctionInventory:
         inputs=tuple(value_of(var) for var in taken if not is_state(var)),
         states=tuple(value_of(var) for var in taken if is_state(var)),
         outputs=tuple(value_of(var) for var in function.outputs),
+        described=_described(program, name, description),
         ops=dict(sorted(counted.items(), key=lambda item: (-item[1], item[0]))),
         constants=constants,
         weight_bytes=weight_bytes_by_type(function),

@@ -42,8 +42,10 @@ def load(path: str | os.PathLike[str], *, missing_weights: MissingWeights = "err
         TextError: text that does not parse or whose program is not valid.
     """
     found = Path(getattr(path, "package_path", None) or path)
-    if "\n" in str(found):
-        raise PackageError("this is no path", hint="milopt.parse_program takes MIL text itself")
+    if "\n" in str(found) and not found.exists():
+        first, _, _ = str(found).partition("\n")
+        hint = "milopt.parse_program takes MIL text itself"
+        raise PackageError("no such file or folder", where=f"{first}...", hint=hint)
     if is_text(found):
         return load_text(read_source(found), found.parent, missing_weights)
     if is_compiled(found):

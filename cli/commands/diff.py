@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from .. import options
-from ..opening import open_model
+from ..opening import STDIN, open_model
 from ..progress import working
 
 if TYPE_CHECKING:
@@ -40,11 +40,14 @@ def diff(
     missing_weights: MissingWeights,
     as_json: bool,
 ) -> None:
-    """Tell how the programs of two models differ, from A to B.
+    """Tell how two models differ, from A to B.
 
     Ops are matched by name, and by structure where names differ. Weights are compared by value, compressed ones
-    decoded. What models say of themselves, such as metadata, does not count. Exit codes: 0 no differences, 1 some.
+    decoded, missing ones by digest if a text has it. Descriptions of inputs and outputs count: images, sizes to choose
+    from, defaults; metadata does not. Exit codes: 0 no differences, 1 some.
     """
+    if str(old) == str(new) == STDIN:
+        raise click.UsageError("stdin can be only one of the two")
     from ...ir.diffing.comparing import diff_models
     from ...ir.diffing.options import DiffOptions
     from ...runtime.decoding import constant_of
@@ -58,6 +61,8 @@ def diff(
         click.echo(json.dumps(found.as_json(), indent=2))
     else:
         _show(found)
+    for note in found.notes:
+        click.echo(f"note: {note}", err=True)
     context.exit(1 if found else 0)
 
 

@@ -11,7 +11,7 @@ import attrs
 import click
 
 from .. import options
-from ..choosing import choose_function, choose_stage, choose_stages
+from ..choosing import choose_function, choose_functions, choose_stage, choose_stages
 from ..opening import open_model
 from ..progress import working
 
@@ -27,7 +27,10 @@ DEFAULT_DEPTH = 2
 
 @click.command
 @click.argument("model", type=click.Path(path_type=Path))
-@click.option("--function", help="Only this function; without it, all are told of, and the default one is drawn.")
+@click.option(
+    "--function",
+    help="Only this function; without it, all are told of, and the default one is drawn; --op is found in any.",
+)
 @click.option("--stage", help="Of a pipeline: only the stage at this place, such as 0.")
 @click.option(
     "--graph",
@@ -57,7 +60,8 @@ def inspect(
 ) -> None:
     """Tell what MODEL consists of, or draw it.
 
-    Of each function: opset, inputs, states, outputs, ops by type, constants, and bytes of weights by type.
+    Of each function: opset, inputs, states, outputs, ops by type, constants, and bytes of weights by type. Where the
+    description says more than a type, such as an image, it is told as well.
     """
     if depth is not None and name is None:
         raise click.UsageError("--depth needs --op, the op to go from")
@@ -68,8 +72,11 @@ def inspect(
         if drawing is None and name is None:
             text = _inventory(loaded, choose_stages(loaded, stage, function), function, as_json=as_json)
         else:
-            chosen = choose_stage(loaded, stage, function)
-            part = _part(loaded, chosen, function, name, DEFAULT_DEPTH if depth is None else depth)
+            if name is None:
+                part = _whole(loaded, choose_stage(loaded, stage, function), function)
+            else:
+                steps = DEFAULT_DEPTH if depth is None else depth
+                part = _around(loaded, choose_functions(loaded, stage, function), name, steps)
             if drawing is None:
                 text = _listing(part, as_json=as_json)
             else:
@@ -90,7 +97,12 @@ def _inventory(model: Model, stages: Sequence[Stage], function: str | None, *, a
     from ..model_text import function_lines
 
     told = {
-        stage.label: [each for each in inventory(stage.program) if function in (None, each.name)] for stage in stages
+        stage.label: [
+            each
+            for each in inventory(stage.program, None if model.origin.is_bare else stage.specification.description)
+            if function in (None, each.name)
+        ]
+        for stage in stages
     }
     if as_json:
         programs = [{"stage": label, "functions": [each.as_json() for each in found]} for label, found in told.items()]
@@ -112,21 +124,48 @@ class _Part:
     named: Sequence[Node]
 
 
-def _part(model: Model, stage: Stage, function: str | None, name: str | None, depth: int) -> _Part:
-    """One function as a graph, or what is at most `depth` steps from one of its ops.
+def _whole(model: Model, stage: Stage, function: str | None) -> _Part:
+    """One function as a graph.
 
     Raises:
-        ProgramError: there is no such op or function.
+        ProgramError: there is no such function.
     """
-    from ...ir.graphs.def_use import def_use_graph, named
+    name = choose_function(model, stage.program, function)
+    graph = _graph(stage, name)
+    return _Part(_title(model, stage, name), graph, list(graph), ())
+
+
+def _around(model: Model, functions: Sequence[tuple[Stage, str]], name: str, depth: int) -> _Part:
+    """What is at most `depth` steps from an op, of the first function that has it.
+
+    Raises:
+        ProgramError: there is no such op.
+    """
+    from ...ir.errors import ProgramError, did_you_mean
+    from ...ir.graphs.def_use import named
     from ...ir.graphs.slices import nodes_around
 
-    function = choose_function(model, stage.program, function)
-    graph = def_use_graph(stage.program.functions[function], name=function)
-    title = ", ".join((model.name, *([f"stage {stage.label}"] if stage.label else []), function))
-    if name is None:
-        return _Part(title, graph, list(graph), ())
-    return _Part(f"{title}, around {name}", graph, nodes_around(graph, name, depth), named(graph, name))
+    known: list[str] = []
+    for stage, function in functions:
+        graph = _graph(stage, function)
+        try:
+            found = named(graph, name)
+        except ProgramError:
+            known += (value.name for node in graph for value in (node, *node.values))
+        else:
+            title = f"{_title(model, stage, function)}, around {name}"
+            return _Part(title, graph, nodes_around(graph, name, depth), found)
+    raise ProgramError(f"there is no op {name!r}", hint=did_you_mean(name, known))
+
+
+def _graph(stage: Stage, function: str) -> Graph:
+    from ...ir.graphs.def_use import def_use_graph
+
+    return def_use_graph(stage.program.functions[function], name=function)
+
+
+def _title(model: Model, stage: Stage, function: str) -> str:
+    return ", ".join((model.name, *([f"stage {stage.label}"] if stage.label else []), function))
 
 
 def _listing(part: _Part, *, as_json: bool) -> str:

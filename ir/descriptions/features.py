@@ -5,7 +5,7 @@ Importing this module imports coremltools.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Sized
 from typing import Any, TypeAlias
 
 import attrs
@@ -62,6 +62,32 @@ def interface_parts(description: Any) -> dict[str, Any]:
     return {part.name: part for part in description.functions} or {"": description}
 
 
+def function_part(description: Any, name: str, functions: Sized) -> Any:
+    """The part that describes a function; None where none does.
+
+    Args:
+        description: a `ModelDescription`; without functions of its own it is that of `main`, or of the only function.
+        name: of the function.
+        functions: all of the program's.
+    """
+    parts = interface_parts(description)
+    return parts.get(name) or (parts.get("") if name == "main" or len(functions) == 1 else None)
+
+
+def is_special(feature: Any) -> bool:
+    """Whether a feature says what no program tells: an image, sizes to choose from, something that is optional."""
+    kind = feature.type
+    flexible = kind.multiArrayType.WhichOneof("ShapeFlexibility") is not None
+    return bool(kind.isOptional or kind.WhichOneof("Type") == "imageType" or flexible)
+
+
+def full_feature_words(feature: Any) -> str:
+    """The words for a feature, and the default of one that is optional: `optional float32 [1, 40], else 0.5`."""
+    array = feature.type.multiArrayType
+    default = array.WhichOneof("defaultOptionalValue")
+    return feature_words(feature) + (f", else {getattr(array, default):g}" if default else "")
+
+
 def feature_words(feature: Any) -> str:
     """What a feature is, such as `float32 [1, 40] in [[1, 9], [40, 40]]`; descriptions and defaults are left out."""
     kind = feature.type.WhichOneof("Type") or "no type"
@@ -75,7 +101,14 @@ def feature_words(feature: Any) -> str:
     if kind == "dictionaryType":
         keys = feature.type.dictionaryType.WhichOneof("KeyType") or "KeyType"
         return f"{optional}dictionary of {keys.removesuffix('KeyType')} keys"
+    if kind == "sequenceType":
+        return f"{optional}{_sequence_words(feature.type.sequenceType)}"
     return f"{optional}{kind.removesuffix('Type')}"
+
+
+def _sequence_words(sequence: Any) -> str:
+    elements = (sequence.WhichOneof("Type") or "no type").removesuffix("Type")
+    return f"sequence of {elements} in {[sequence.sizeRange.lowerBound, sequence.sizeRange.upperBound]}"
 
 
 def _array_words(array: Any) -> str:

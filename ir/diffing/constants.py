@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from ..equality import same_value
 from ..type_words import type_words
 from .distances import Distance, distance
 from .kinds import as_list, is_weight
+from .known_values import KnownValues
 from .options import Decoder, DiffOptions
 from .records import Change, Weight, WeightChange
 
@@ -18,18 +18,19 @@ from .records import Change, Weight, WeightChange
 _FEW = 8
 
 
-def parameter_changes(parameter: str, old: Any, new: Any) -> Iterator[Change]:
+def parameter_changes(parameter: str, old: Any, new: Any, known: KnownValues) -> Iterator[Change]:
     """How a small constant differs, lists element by element; None stands for one that is not given."""
     if old is None or new is None:
         yield Change("parameter", parameter, *(None if var is None else constant_words(var) for var in (old, new)))
         return
-    if _same_constant(old, new):
+    if known.same(old, new):
         return
     lists = [as_list(var.val) for var in (old, new)]
     if lists[0] is not None and lists[1] is not None:
         yield from list_changes("parameter", parameter, *([words_of(item) for item in each or ()] for each in lists))
         return
-    words = [constant_words(var) for var in (old, new)]
+    digests = known.digests(old, new)
+    words = [digest or constant_words(var) for var, digest in zip((old, new), digests, strict=True)]
     if type_words(old.sym_type) != type_words(new.sym_type):
         words = [f"{type_words(var.sym_type)} {word}" for var, word in zip((old, new), words, strict=True)]
     yield Change("parameter", parameter, *words)
@@ -61,11 +62,6 @@ def _cut(words: list[str], begin: int, end: int) -> str:
     return f"[{', '.join([*before, *words[begin : len(words) - end], *after])}]"
 
 
-def _same_constant(old: Any, new: Any) -> bool:
-    # Types are compared because numpy holds int4 and int8 in the same one.
-    return type_words(old.sym_type) == type_words(new.sym_type) and same_value(old.val, new.val)
-
-
 def constant_words(var: Any) -> str:
     """A constant in words: the value if it is small, its name and type if it is not."""
     if is_weight(var):
@@ -83,7 +79,9 @@ def words_of(value: Any) -> str:
     return str(value) if elements is None else f"[{', '.join(map(words_of, elements))}]"
 
 
-def weight_change(old: Any, new: Any, users: tuple[str, ...], options: DiffOptions) -> WeightChange | None:
+def weight_change(
+    old: Any, new: Any, users: tuple[str, ...], options: DiffOptions, known: KnownValues
+) -> WeightChange | None:
     """How a weight differs, or None if it does not.
 
     Args:
@@ -91,10 +89,11 @@ def weight_change(old: Any, new: Any, users: tuple[str, ...], options: DiffOptio
         new: another.
         users: see `WeightChange`.
         options: what counts.
+        known: what is known of the values.
     """
     was, now = _weight(old), _weight(new)
     same_encoding = was.encoding == now.encoding or not options.weights
-    parts = tuple(_different_parts(old.op, new.op)) if options.weights and same_encoding else ()
+    parts = tuple(_different_parts(old.op, new.op, known)) if options.weights and same_encoding else ()
     if not same_encoding:
         kind = "encoding"
     elif was.type != now.type:
@@ -106,8 +105,8 @@ def weight_change(old: Any, new: Any, users: tuple[str, ...], options: DiffOptio
     else:
         return None
     told = () if was.encoding == "const" else parts
-    apart = _distance(old, new, options.decode) if options.weights else None
-    return WeightChange(kind, was, now, users, told, apart)
+    apart = _distance(old, new, options.decode) if options.weights and known.are_known(old, new) else None
+    return WeightChange(kind, was, now, users, told, apart, known.remark(old, new) if kind == "value" else "")
 
 
 def _weight(var: Any) -> Weight:
@@ -119,10 +118,10 @@ def _encoding(operation: Any) -> str:
     return f"{operation.op_type}({', '.join(inner)})" if inner else str(operation.op_type)
 
 
-def _different_parts(old: Any, new: Any, path: str = "") -> Iterator[str]:
+def _different_parts(old: Any, new: Any, known: KnownValues, path: str = "") -> Iterator[str]:
     """The inputs of two `constexpr_*` ops that differ; of two `const` ops the value."""
     if old.op_type == new.op_type == "const":
-        if not _same_constant(old.outputs[0], new.outputs[0]):
+        if not known.same(old.outputs[0], new.outputs[0]):
             yield path or "val"
         return
     for parameter in sorted({*old.inputs, *new.inputs}):
@@ -131,7 +130,7 @@ def _different_parts(old: Any, new: Any, path: str = "") -> Iterator[str]:
         if one is None or other is None or one.op.op_type != other.op.op_type:
             yield inside
         else:
-            yield from _different_parts(one.op, other.op, inside)
+            yield from _different_parts(one.op, other.op, known, inside)
 
 
 def _distance(old: Any, new: Any, decode: Decoder | None) -> Distance | None:

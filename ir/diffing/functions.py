@@ -13,6 +13,7 @@ from ..type_words import type_words
 from .constants import weight_change
 from .graph import Graph, Node, Port
 from .kinds import is_weight_pair
+from .known_values import KnownValues
 from .operands import Correspondence
 from .operations import operation_changes
 from .options import DiffOptions
@@ -28,12 +29,16 @@ class FunctionComparison:
         new: the new one.
         pairs: which op is which; the functions themselves are a pair.
         options: what counts.
+        known: what is known of the values of constants.
+        told: outputs of the functions, old and new by `id`, of which it is told already that their types differ.
     """
 
     old: Graph
     new: Graph
     pairs: dict[Node, Node]
     options: DiffOptions
+    known: KnownValues = attrs.field(factory=KnownValues)
+    told: frozenset[tuple[int, int]] = frozenset()
 
     def removed(self) -> Iterator[Op]:
         """Ops without a partner in the new function."""
@@ -48,7 +53,9 @@ class FunctionComparison:
         """Pairs of ops that differ."""
         same = self._correspondence()
         for one, other in self.pairs.items():
-            changes = tuple(operation_changes(one, other, same, names=self.options.names)) if one.op is not None else ()
+            if one.op is None:
+                continue
+            changes = tuple(operation_changes(one, other, same, names=self.options.names, told=self.told))
             if changes:
                 yield OpChange(described(one), described(other), changes)
 
@@ -57,7 +64,7 @@ class FunctionComparison:
         yield from self._correspondence().changes_of("output", self.old.root, self.new.root)
 
     def _correspondence(self) -> Correspondence:
-        return Correspondence(self.old, self.new, self.pairs)
+        return Correspondence(self.old, self.new, self.pairs, self.known)
 
     def state_orders(self) -> Iterator[Change]:
         """States that are read and written in another order."""
@@ -80,7 +87,7 @@ class FunctionComparison:
             # One weight that became two, or two that became one, have no name that changed; an unused one is an op.
             alone = shared[0, one] == shared[1, other] == 1 and bool(users)
             options = attrs.evolve(self.options, names=self.options.names and alone)
-            found = weight_change(old, new, tuple(users), options)
+            found = weight_change(old, new, tuple(users), options, self.known)
             if found is not None:
                 yield found
 

@@ -30,6 +30,7 @@ class Line:
 
 def lines(diff: ModelDiff) -> Iterator[Line]:
     """The lines of a difference; the last one is the summary."""
+    yield from (_signature_line(change) for change in diff.changes)
     yield from (Line(ADDED, _stage_words(label)) for label in diff.added)
     yield from (Line(REMOVED, _stage_words(label)) for label in diff.removed)
     for stage in diff.stages:
@@ -97,7 +98,11 @@ def _signature_line(change: Change) -> Line:
         ordered = f"uses of state {change.subject!r}" if kind == "state" else f"{kind}s"
         return Line(CHANGED, f"order of {ordered}: {_values(change)}")
     subject = f" {change.subject!r}" if change.subject else ""
-    return Line(_mark(change), f"{kind}{subject}: {_values(change)}")
+    return Line(_mark(change), f"{_FACTS.get(what, '').format(kind) or kind}{subject}: {_values(change)}")
+
+
+# What is said of a value instead of its kind alone, by the second word of a change's kind.
+_FACTS = {"description": "description of {}", "function": "{} function"}
 
 
 def _change_line(changed: OpChange, change: Change) -> Line:
@@ -128,7 +133,8 @@ def _weight_words(change: WeightChange) -> str:
     old, new = change.old, change.new
     if change.kind == "name":
         return f"weight {old.name!r}: renamed to {new.name!r}"
-    facts = [_form(old, new), f"inputs {', '.join(change.parts)}" if change.parts else "", str(change.distance or "")]
+    parts = f"inputs {', '.join(change.parts)}" if change.parts else ""
+    facts = [_form(old, new), parts, change.remark, str(change.distance or "")]
     users = f" of {', '.join(change.users[:3])}{', ...' if len(change.users) > 3 else ''}" if change.users else ""
     return f"weight {_weight_names(old, new)}{users}: {'; '.join(fact for fact in facts if fact)}"
 

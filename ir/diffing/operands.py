@@ -10,6 +10,7 @@ import attrs
 from .constants import constant_words, list_changes, parameter_changes
 from .graph import SINGLE, Graph, Node
 from .kinds import is_constant, is_weight_pair
+from .known_values import KnownValues
 from .records import Change
 
 
@@ -21,11 +22,13 @@ class Correspondence:
         old: the old function.
         new: the new one.
         pairs: which op is which.
+        known: what is known of the values of constants.
     """
 
     old: Graph
     new: Graph
     pairs: dict[Node, Node]
+    known: KnownValues
 
     def changes_of(self, kind: str, one: Node, other: Node) -> Iterator[Change]:
         """How what goes into two ops differs; `kind` is that of a change of what is no constant."""
@@ -44,7 +47,7 @@ class Correspondence:
     def _compare(self, kind: str, subject: str, old: Any, new: Any) -> Iterator[Change]:
         if all(var is None or is_constant(var) for var in (old, new)):
             if not is_weight_pair(old, new):
-                yield from parameter_changes(subject, old, new)
+                yield from parameter_changes(subject, old, new, self.known)
         elif not self._same(old, new):
             yield Change(kind, subject, *self._words(old, new))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from itertools import zip_longest
 from typing import Any
 
@@ -17,13 +17,24 @@ from .operands import Correspondence
 from .records import Change
 
 
-def operation_changes(one: Node, other: Node, same: Correspondence, *, names: bool) -> Iterator[Change]:
-    """How two ops that correspond differ; weights apart."""
+def operation_changes(
+    one: Node, other: Node, same: Correspondence, *, names: bool, told: Container[tuple[int, int]] = ()
+) -> Iterator[Change]:
+    """How two ops that correspond differ; weights apart.
+
+    Args:
+        one: the old op.
+        other: the new one.
+        same: which value is which.
+        names: whether names count.
+        told: outputs, old and new by `id`, whose types are not to be told of.
+    """
     if one.op_type != other.op_type:
         yield Change("op", "", one.op_type, other.op_type)
     yield from same.changes_of("input", one, other)
     for at, pair in enumerate(zip_longest(one.op.outputs, other.op.outputs)):
-        yield from _type_changes("type", f"output {at}", *pair)
+        if tuple(map(id, pair)) not in told:
+            yield from _type_changes("type", f"output {at}", *pair)
     yield from _attributes(one.op, other.op)
     yield from _blocks(one, other)
     if same.pairs.get(one.owner or one) is not other.owner or one.block != other.block:

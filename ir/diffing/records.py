@@ -40,8 +40,9 @@ class Change:
     Attributes:
         kind: what it is a fact about. Of an op: `op` (its type), `input` (what a parameter takes comes from elsewhere),
             `parameter` (a constant), `attribute`, `type` (of an output), `name`, `output name`, `block input name`,
-            `place`, `blocks` (what nested blocks take and give). Of a function: `opset`, `input`, `input type`, `input name`,
-            `input order`, `output`, `output type`, `output name`, `output order`, `state order` (reads and writes).
+            `place`, `blocks` (what nested blocks take and give). Of a function: `opset`, `input`, `input type`,
+            `input name`, `input order`, `output`, `output type`, `output name`, `output order`, `state order` (of reads
+            and writes).
         subject: which parameter, attribute, output, input or state.
         old: what it was, in words; None for something new.
         new: what it is; None for something that is gone.
@@ -105,7 +106,8 @@ class WeightChange:
         users: the ops of the new program that take it, as `op.parameter`.
         parts: of a weight that is encoded in the same way: which inputs of its `constexpr_*` op differ.
         distance: how far the values are apart; None where types or shapes do not allow it, where nothing but the name
-            differs, or where a weight is compressed and no decoder was given.
+            differs, where a weight is missing, or compressed and no decoder was given.
+        remark: how it is known that the values differ where no more than digests could be compared; else empty.
     """
 
     kind: str
@@ -114,6 +116,7 @@ class WeightChange:
     users: tuple[str, ...]
     parts: tuple[str, ...] = ()
     distance: Distance | None = None
+    remark: str = ""
 
     def as_json(self) -> dict[str, Any]:
         """The attributes."""
@@ -124,6 +127,7 @@ class WeightChange:
             "users": list(self.users),
             "parts": list(self.parts),
             "distance": self.distance.as_json() if self.distance else None,
+            "remark": self.remark,
         }
 
 
@@ -133,7 +137,7 @@ class FunctionDiff:
 
     Attributes:
         name: the function's.
-        changes: its opset, inputs, outputs, and the order in which it uses states.
+        changes: its opset, inputs, outputs, their descriptions, and the order in which it uses states.
         added: ops that only the new program has.
         removed: ops that only the old program has.
         changed: ops that are in both.
@@ -182,12 +186,14 @@ class ProgramDiff:
         added: functions that only the new program has.
         removed: functions that only the old program has.
         functions: those in both that differ.
+        not_compared: how many weights of both could not be compared, because their files are missing; no difference.
     """
 
     label: str = ""
     added: tuple[str, ...] = ()
     removed: tuple[str, ...] = ()
     functions: tuple[FunctionDiff, ...] = ()
+    not_compared: int = 0
 
     def __bool__(self) -> bool:
         """Whether anything differs."""
@@ -206,48 +212,56 @@ class ProgramDiff:
 
 @attrs.frozen
 class ModelDiff:
-    """How a model's programs differ.
+    """How a model's programs, and the descriptions of what they take and give, differ.
 
     Attributes:
+        changes: its default function, and what the description of a pipeline as a whole says.
         added: labels of stages that only the new model has.
         removed: labels of stages that only the old model has.
         stages: those in both that differ; a model that is no pipeline has one.
+        notes: what could not be compared, one line each; no difference.
     """
 
+    changes: tuple[Change, ...] = ()
     added: tuple[str, ...] = ()
     removed: tuple[str, ...] = ()
     stages: tuple[ProgramDiff, ...] = ()
+    notes: tuple[str, ...] = ()
 
     def __bool__(self) -> bool:
         """Whether anything differs."""
-        return any((self.added, self.removed, self.stages))
+        return any((self.changes, self.added, self.removed, self.stages))
 
     def counts(self) -> Counter[str]:
         """How many facts of each kind there are, in the order in which summaries tell them; none that is 0."""
-        own = Counter(stages_added=len(self.added), stages_removed=len(self.removed))
+        own = Counter(model_changes=len(self.changes), stages_added=len(self.added), stages_removed=len(self.removed))
         total = sum((stage.counts() for stage in self.stages), own)
         return Counter({key: total[key] for key in COUNTED if total[key]})
 
     def as_json(self) -> dict[str, Any]:
         """What `milopt diff --json` prints.
 
-        `equal` (a truth value); `stages_added`, `stages_removed` (labels); `stages`, each with `label`, the functions
+        `equal` (a truth value); `changes` of the model as a whole (see `Change`); `stages_added`, `stages_removed`
+        (labels); `stages`, each with `label`, the functions
         `added` and `removed` (names) and `functions` that differ; each of these with `name`, `changes` (see `Change`),
         ops `added`, `removed` (see `Op`) and `changed` (see `OpChange`) and `weights` (see `WeightChange`); `summary`,
-        how many there are of each in `COUNTED`.
+        how many there are of each in `COUNTED`; `notes`, what could not be compared.
         """
         counts = self.counts()
         return {
             "equal": not self,
+            "changes": [change.as_json() for change in self.changes],
             "stages_added": list(self.added),
             "stages_removed": list(self.removed),
             "stages": [stage.as_json() for stage in self.stages],
             "summary": {key: counts[key] for key in COUNTED},
+            "notes": list(self.notes),
         }
 
 
 # The counts of a summary, in its order, with the words for one of each.
 COUNTED = {
+    "model_changes": "change of the model",
     "stages_added": "stage added",
     "stages_removed": "stage removed",
     "functions_added": "function added",

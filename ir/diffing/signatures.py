@@ -64,24 +64,56 @@ def _pair_equal(old: list[str], new: list[str], partners: dict[int, int]) -> Non
             partners[at] = free[key].pop(0)
 
 
-def signature_changes(
-    kind: str, sides: Sequence[Sequence[Named]], pairing: Pairing, *, names: bool
-) -> Iterator[Change]:
-    """What came, went, got another type, name or order; `kind` is `input` or `output`, `sides` are old and new."""
-    old, new = sides
-    ours, theirs = dict(zip(pairing.old, old, strict=True)), dict(zip(pairing.new, new, strict=True))
-    for key, (name, var) in ours.items():
-        if key not in theirs:
-            yield Change(kind, name, type_words(var.sym_type), None)
-            continue
-        other, value = theirs[key]
-        if names and name != other:
-            yield Change(f"{kind} name", name, name, other)
-        if type_words(var.sym_type) != type_words(value.sym_type):
-            yield Change(f"{kind} type", other, type_words(var.sym_type), type_words(value.sym_type))
-    yield from (Change(kind, *_new(theirs[key])) for key in theirs if key not in ours)
-    if names and pairing.is_reordered:
-        yield Change(f"{kind} order", "", *(", ".join(name for name, _ in side) for side in sides))
+@attrs.frozen(eq=False)
+class Border:
+    """The inputs or the outputs of two functions.
+
+    Attributes:
+        kind: `input` or `output`.
+        old: those of the old function.
+        new: those of the new one.
+        pairing: which is which.
+    """
+
+    kind: str
+    old: list[Named]
+    new: list[Named]
+    pairing: Pairing
+
+    def pairs(self) -> list[tuple[Named, Named]]:
+        """Those that are on both sides, old and new."""
+        theirs = dict(zip(self.pairing.new, self.new, strict=True))
+        return [(named, theirs[key]) for key, named in zip(self.pairing.old, self.old, strict=True) if key in theirs]
+
+    def retyped(self) -> list[tuple[Named, Named]]:
+        """Those that are on both sides with other types."""
+        return [(old, new) for old, new in self.pairs() if _type(old) != _type(new)]
+
+    def changes(self, *, names: bool) -> Iterator[Change]:
+        """What came, went, got another type, name or order."""
+        ours = dict(zip(self.pairing.old, self.old, strict=True))
+        theirs = dict(zip(self.pairing.new, self.new, strict=True))
+        for key, (name, var) in ours.items():
+            if key not in theirs:
+                yield Change(self.kind, name, type_words(var.sym_type), None)
+                continue
+            other, value = theirs[key]
+            if names and name != other:
+                yield Change(f"{self.kind} name", name, name, other)
+            if type_words(var.sym_type) != type_words(value.sym_type):
+                yield Change(f"{self.kind} type", other, type_words(var.sym_type), type_words(value.sym_type))
+        yield from (Change(self.kind, *_new(theirs[key])) for key in theirs if key not in ours)
+        if names and self.pairing.is_reordered:
+            yield Change(f"{self.kind} order", "", *(", ".join(n for n, _ in side) for side in (self.old, self.new)))
+
+
+def border(kind: str, old: Any, new: Any, *, by_name: bool) -> Border:
+    """The inputs or the outputs, as `kind` says, of two PyMIL functions, paired."""
+    ours, theirs = (
+        list(function.inputs.items()) if kind == "input" else [(var.name, var) for var in function.outputs]
+        for function in (old, new)
+    )
+    return Border(kind, ours, theirs, pair_up(ours, theirs, by_name=by_name))
 
 
 def _new(named: Named) -> tuple[str, None, str]:

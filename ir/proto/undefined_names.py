@@ -27,7 +27,8 @@ def undefined(name: str, visible: Iterable[str], block: Any, current: int | None
     """
     defined = _definition(name, block)
     if defined is None:
-        hint = f"as a value it is {_VALUES[name]}" if name in _VALUES else did_you_mean(name, visible)
+        is_value = current is not None and name in _VALUES
+        hint = f"as a value it is {_VALUES[name]}" if is_value else did_you_mean(name, visible)
         return ProgramError(f"{name!r} is not defined", hint=hint)
     if current is not None and defined == current:
         return ProgramError(f"{name!r} is what this op itself gives", hint="give it a value that is defined before it")

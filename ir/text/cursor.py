@@ -17,6 +17,11 @@ _STRING = re.compile(r'"(?:[^"\\\n]++|\\.)*+"')
 _NUMBER = re.compile(r"[-+]?+(?:[0-9.][0-9a-zA-Z.]*+(?:(?<=[pPeE])[-+][0-9]++)?+|inf\b|nan\b)")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _ESCAPE = re.compile(r"\\(?:([\\\"'ntr0abfv])|x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|)", re.DOTALL)
+# What begins comments and names in other languages.
+_FOREIGN = {
+    "#": "comments begin with //", "/*": "comments begin with //", "--": "comments begin with //",
+    "%": "names are written without %", "@": "names are written without @",
+}  # fmt: skip
 _SIMPLE_ESCAPES = {
     "n": "\n", "t": "\t", "r": "\r", "0": "\0", "a": "\a", "b": "\b", "f": "\f", "v": "\v",
 }  # fmt: skip
@@ -24,11 +29,17 @@ _SIMPLE_ESCAPES = {
 # A level of types, literals or blocks takes up to four of the hundred levels that protobuf readers allow.
 MAX_DEPTH = 20
 _SHOWN = 40
+_LONGEST_HINT = 400
 
 
 def quoted(word: str) -> str:
     """A word in quotes, for messages, which must not be as long as a text can be."""
     return repr(word if len(word) <= _SHOWN else word[:_SHOWN] + "...")
+
+
+def foreign_hint(text: str, position: int = 0) -> str | None:
+    """A hint if a comment or a name of another language begins at `position`."""
+    return next((hint for mark, hint in _FOREIGN.items() if text.startswith(mark, position)), None)
 
 
 class Cursor:
@@ -66,7 +77,14 @@ class Cursor:
 
     def fail(self, message: str, *, at: int | None = None, length: int = 1, hint: str | None = None) -> NoReturn:
         """Raises a `TextError` about the current position, or about `at`."""
+        if hint and len(hint) > _LONGEST_HINT:
+            hint = hint[:_LONGEST_HINT] + "..."
         self.source.error(self.position if at is None else at, length, message, hint)
+
+    def miss(self, what: str, *, at: int | None = None, hint: str | None = None) -> NoReturn:
+        """Raises a `TextError`: what is next is not what is expected."""
+        foreign = foreign_hint(self.text, self.position)
+        self.fail(f"expected {what}, found {self.found()}", at=None if foreign else at, hint=foreign or hint)
 
     def next_is(self, token: str) -> bool:
         """Whether a mark of punctuation is next."""
@@ -79,12 +97,12 @@ class Cursor:
         self.move_to(self.position + len(token))
         return True
 
-    def expect(self, token: str, where: str) -> None:
+    def expect(self, token: str, where: str, hint: str | None = None) -> None:
         """Takes a mark of punctuation, which must be next."""
         if not self.accept(token):
             # What is missing at the end of a line is missing there, not where the next line begins.
             at = self.end if "\n" in self.text[self.end : self.position] else self.position
-            self.fail(f"expected {token!r} {where}, found {self.found()}", at=at)
+            self.miss(f"{token!r} {where}", at=at, hint=hint)
 
     def found(self) -> str:
         """What is next, for messages."""
@@ -108,7 +126,7 @@ class Cursor:
         """
         found = _WORD.match(self.text, self.position)
         if found is None:
-            self.fail(f"expected {what}, found {self.found()}")
+            self.miss(what)
         self.move_to(found.end())
         return found.group()
 
@@ -121,7 +139,7 @@ class Cursor:
         start = self.position
         found = _NUMBER.match(self.text, start)
         if found is None:
-            self.fail(f"expected {what}, found {self.found()}")
+            self.miss(what)
         self.move_to(found.end())
         return found.group(), start
 
@@ -132,7 +150,7 @@ class Cursor:
         if found is None:
             if self.next_is('"'):
                 self.fail("this string does not end on its line", hint='strings end with ", line breaks are \\n')
-            self.fail(f"expected {what}, found {self.found()}")
+            self.miss(what)
         self.move_to(found.end())
         body = found.group()[1:-1]
         return _ESCAPE.sub(lambda escape: self._unescape(escape, start + 1), body) if "\\" in body else body

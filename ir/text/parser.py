@@ -28,6 +28,7 @@ from ..errors import did_you_mean
 from ..proto.faults import Part, PartKind
 from ..pymil import proto
 from ..targets import IOS26, OPSETS, deployment_targets
+from . import mistakes
 from .cursor import Cursor, quoted
 from .source import Source
 from .type_parser import TypeParser
@@ -127,24 +128,23 @@ class _Parser:
             functions[name], operations[name] = start, self._operations
         if cursor.position < len(cursor.text):
             several = "mil-opt --split-input-file takes texts apart at lines of // -----"
-            hint = several if cursor.peek_word() == "program" else None
-            cursor.fail(f"expected the end of the text, found {cursor.found()}", hint=hint)
+            cursor.miss("the end of the text", hint=several if cursor.peek_word() == "program" else None)
         return Parsed(program, dialect, cursor.source, begin, functions, operations)
 
     def _header(self) -> Dialect:
-        self._keyword("program", "at the beginning of the text")
-        self._cursor.expect("(", "after program")
+        self._keyword("program", "at the beginning of the text", "it begins with program(1.3)")
+        self._cursor.expect("(", "after program", "a text begins with program(1.3)")
         version, start = self._cursor.number("a version")
         for dialect in _DIALECTS:
             if version == dialect:
                 self._cursor.expect(")", "after the version")
                 return dialect
-        hint = f"milopt reads {' and '.join(_DIALECTS)}"
+        hint = f"write {' or '.join(f'program({dialect})' for dialect in reversed(_DIALECTS))}"
         return self._cursor.fail(f"unknown version {version[:20]!r} of MIL text", at=start, hint=hint)
 
-    def _keyword(self, keyword: str, where: str) -> None:
+    def _keyword(self, keyword: str, where: str, hint: str | None = None) -> None:
         if self._cursor.peek_word() != keyword:
-            self._cursor.fail(f"expected {keyword!r} {where}, found {self._cursor.found()}")
+            self._cursor.miss(f"{keyword!r} {where}", hint=hint)
         self._cursor.word("")
 
     def _attributes(self, attributes: Any) -> None:
@@ -161,6 +161,8 @@ class _Parser:
                 cursor.fail(f"the attribute {quoted(name)} is given twice", at=start, length=len(name))
             cursor.expect("=", "after the name of an attribute")
             start = cursor.position
+            if not self._types.at_type():
+                mistakes.refuse_untyped_attribute(cursor, name)
             attributes[name].CopyFrom(self._values.parse())
             self._note("attribute", name, start)
 
@@ -171,14 +173,16 @@ class _Parser:
         if name in functions:
             cursor.fail(f"the function {quoted(name)} is defined twice", at=start, length=len(name))
         function = functions[name]
-        cursor.expect("<", "and an opset after the name of a function")
+        cursor.expect("<", "and an opset after the name of a function", mistakes.function_hint(cursor, name))
         function.opset = self._opset()
         cursor.expect(">", "after the opset")
         self._parameters(function.inputs)
         self._attributes(function.attributes)
         self._operations = array("Q")
-        self._body(function.block_specializations[function.opset])
-        cursor.expect(";", "at the end of a function")
+        block = function.block_specializations[function.opset]
+        self._body(block, end=";")
+        if not cursor.accept(";"):
+            cursor.expect(";", "at the end of a function", f"write {mistakes.ending(block.outputs)};")
         return name
 
     def _opset(self) -> str:
@@ -202,46 +206,65 @@ class _Parser:
 
     def _definition(self, values: Any, what: PartKind) -> None:
         """Takes the type and the name of an output or a parameter."""
+        if not self._types.at_type():
+            mistakes.refuse_untyped_name(self._cursor)
         start, kind = self._cursor.position, self._types.parse()
         name = self._cursor.name(f"the name of this {'input' if what == 'parameter' else what}")
         values.add(name=name, type=kind)
         self._note(what, name, start)
 
-    def _body(self, block: Any) -> None:
+    def _body(self, block: Any, end: str = "") -> None:
         cursor = self._cursor
-        cursor.expect("{", "at the beginning of a block")
+        if not cursor.accept("{"):
+            cursor.expect("{", "at the beginning of a block", mistakes.block_hint(cursor))
         spans, self._spans = self._spans, None
         while not cursor.accept("}"):
             self._operation(block.operations.add())
         self._spans = spans
-        cursor.expect("->", "and the outputs after a block")
-        cursor.expect("(", "at the beginning of the outputs")
+        if not cursor.accept("->"):
+            cursor.expect("->", "and the outputs after a block", mistakes.ending_hint(block, end))
+        self._results(block.outputs)
+
+    def _results(self, outputs: Any) -> None:
+        """Takes the names of what a block gives."""
+        cursor = self._cursor
+        cursor.expect("(", "at the beginning of the outputs", "such as -> (y)")
         while not cursor.accept(")"):
-            if block.outputs:
+            if outputs:
                 cursor.expect(",", "or ')' after an output")
-            start = cursor.position
-            block.outputs.append(cursor.name("the name of an output"))
-            self._note("result", block.outputs[-1], start)
+            start, is_type = cursor.position, self._types.at_type()
+            outputs.append(cursor.name("the name of an output"))
+            if not cursor.next_is(",") and not cursor.next_is(")"):
+                mistakes.refuse_typed_output(cursor, start, is_type=is_type)
+            self._note("result", outputs[-1], start)
 
     def _operation(self, operation: Any) -> None:
         cursor = self._cursor
         self._operations.append(cursor.position)
         self._outputs(operation.outputs)
-        start = cursor.position
-        operation.type = cursor.name("the type of an op")
-        self._note("op", "", start)
-        if cursor.next_is("<"):
-            cursor.fail("an op has no opset of its own", hint="it takes that of its function")
-        cursor.expect("(", "after the type of an op")
+        self._type(operation)
         first = True
         while not cursor.accept(")"):
             if not first:
                 cursor.expect(",", "or ')' after an input")
-            self._argument(operation.inputs)
+            self._argument(operation)
             first = False
         self._attributes(operation.attributes)
         self._blocks(operation.blocks)
         cursor.expect(";", "at the end of an op")
+
+    def _type(self, operation: Any) -> None:
+        """Takes the type of an op and the parenthesis behind it."""
+        cursor = self._cursor
+        start, word = cursor.position, cursor.peek_word()
+        if self._types.at_type() or word in mistakes.TRUTHS or not (word or cursor.next_is('"')):
+            mistakes.refuse_value_for_op(cursor, operation.outputs)
+        operation.type = cursor.name("the type of an op")
+        self._note("op", "", start)
+        if cursor.next_is("<"):
+            cursor.fail("an op has no opset of its own", hint="it takes that of its function")
+        if not cursor.accept("("):
+            cursor.expect("(", "after the type of an op", mistakes.op_hint(cursor, operation.type))
 
     def _outputs(self, outputs: Any) -> None:
         """Takes `type name, ... =`; an op without outputs begins with its type and a parenthesis."""
@@ -257,9 +280,10 @@ class _Parser:
     def _check_untyped(self) -> None:
         """A value without a type is a likely mistake, and so is a missing end of the block."""
         cursor = self._cursor
+        mistakes.refuse_foreign_statement(cursor)
         word = cursor.peek_word()
         if not word and not cursor.next_is('"'):
-            cursor.fail(f"expected an op or '}}', found {cursor.found()}")
+            cursor.miss("an op or '}'")
         if word and _DEFINED.match(cursor.text, cursor.position + len(word)):
             self._types.parse()  # no type begins like this: it says so
         if word and _ASSIGNED.match(cursor.text, cursor.position + len(word)):
@@ -267,31 +291,48 @@ class _Parser:
                 "a value needs its type in front", length=len(word), hint="such as tensor<fp16, [1, 2]> y = ..."
             )
 
-    def _argument(self, inputs: Any) -> None:
-        cursor = self._cursor
-        start, name = cursor.position, cursor.name("the name of an input")
+    def _argument(self, operation: Any) -> None:
+        cursor, inputs = self._cursor, operation.inputs
+        start, name = cursor.position, self._input_name(operation)
+        self._note("input name", name, start)
         if name in inputs:
             cursor.fail(f"the input {quoted(name)} is given twice", at=start, length=len(name))
-        cursor.expect("=", "after the name of an input")
+        cursor.expect("=", "after the name of an input", f"write {name} = ..." if cursor.next_is(":") else None)
         arguments = inputs[name].arguments
         start = cursor.position
         if not cursor.accept("("):
-            self._operand(arguments)
+            self._operand(arguments, name)
         else:
             while not cursor.accept(")"):
                 if arguments:
                     cursor.expect(",", "or ')' after a value")
-                self._operand(arguments)
+                self._operand(arguments, name)
         self._note("input", name, start)
 
-    def _operand(self, arguments: Any) -> None:
+    def _input_name(self, operation: Any) -> str:
+        cursor = self._cursor
+        start = cursor.position
+        if not (cursor.peek_word() or cursor.next_is('"')):
+            mistakes.refuse_unnamed_input(cursor, start, operation)
+        name = cursor.name("the name of an input")
+        if not cursor.next_is("="):
+            mistakes.refuse_unnamed_input(cursor, start, operation)
+        return name
+
+    def _operand(self, arguments: Any, parameter: str) -> None:
         """Takes the name of a value, or a value itself; a type's name can be a value's as well."""
         cursor = self._cursor
-        word = cursor.peek_word()
+        word, start = cursor.peek_word(), cursor.position
         if word and self._types.at_type() and self._after(word) in ("<", "("):
             arguments.add(value=self._values.parse())
-        else:
-            arguments.add(name=cursor.name("a value or its name"))
+            return
+        if not word and not cursor.next_is('"'):
+            mistakes.refuse_untyped_operand(cursor)
+        name = cursor.name("a value or its name")
+        arguments.add(name=name)
+        self._note("operand", f"{parameter} {name}", start)
+        if word and (cursor.next_is("(") or cursor.next_is("<")):
+            mistakes.refuse_nested(cursor, start, self._types)
 
     def _after(self, word: str) -> str:
         """The character behind the word that is next."""

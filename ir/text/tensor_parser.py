@@ -10,7 +10,7 @@ import numpy as np
 
 from ..dtypes import DType, dtype_of_proto
 from ..proto.values import fill_tensor
-from .cursor import Cursor
+from .cursor import Cursor, foreign_hint
 from .elements import ElementError, parse_elements
 from .plain_tensors import plain_words
 
@@ -151,7 +151,9 @@ class TensorParser:
             for _ in range(error.index):
                 at = characters.index(",", at) + 1
             self._cursor.move_to(start + at)
-            self._cursor.fail(str(error), length=len(words[error.index]))
+            word = words[error.index]
+            hint = foreign_hint(word) or foreign_hint(self._cursor.text, start + len(characters))
+            self._cursor.fail(str(error), length=len(word), hint=hint)
 
 
 def _joined(pieces: list[Any], dtype: DType) -> np.ndarray:

@@ -24,11 +24,13 @@ _ELSEWHERE = {
     "double": "fp64", "float64": "fp64", "f64": "fp64", "int": "int32", "i32": "int32", "i8": "int8", "i16": "int16",
     "i64": "int64", "long": "int64", "boolean": "bool", "i1": "bool", "str": "string",
 }  # fmt: skip
-# What Apple's compilers know and PyMIL does not.
+# What Apple's compilers know and PyMIL does not, and what stands in values.
 _BEYOND = {
     "bf16": "Core ML models hold such values as fp16 or fp32",
     "fp8e4m3fn": "PyMIL has no floats of 8 bits", "fp8e5m2": "PyMIL has no floats of 8 bits",
     "tensor_buffer": "programs compiled for the Neural Engine have it, ML programs do not",
+    "BLOBFILE": "its type stands in front: tensor<fp16, [64, 40]>(BLOBFILE(...))",
+    "ELIDED": "its type stands in front: tensor<fp16, [64, 40]>(ELIDED(...))",
 }  # fmt: skip
 
 

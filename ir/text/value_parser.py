@@ -130,7 +130,7 @@ class ValueParser:
         while not cursor.accept("}"):
             if pairs:
                 cursor.expect(",", "or '}' after an entry of the dictionary")
-            cursor.expect("{", "at the beginning of an entry: {key, value}")
+            cursor.expect("{", "at the beginning of an entry: {key, value}", 'each has braces: {{"a", "b"}}')
             pair = pairs.add()
             for part, part_kind, mark in ((pair.key, kind.keyType, ","), (pair.value, kind.valueType, "}")):
                 self._item(part, part_kind)

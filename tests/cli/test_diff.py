@@ -107,7 +107,8 @@ def test_json_is_the_difference_and_nothing_else(one: str, other: str, milopt: C
     assert (ran.code, ran.err) == (CHECK_FAILED, "")
     found = diff_models(package.load(shelf[one]), package.load(shelf[other]), DiffOptions(decode=constant_of))
     assert json.loads(ran.out) == json.loads(json.dumps(found.as_json()))
-    assert list(json.loads(ran.out)) == ["equal", "stages_added", "stages_removed", "stages", "summary"]
+    keys = ["equal", "changes", "stages_added", "stages_removed", "stages", "summary", "notes"]
+    assert list(json.loads(ran.out)) == keys
     assert list(json.loads(ran.out)["summary"]) == list(COUNTED)
 
 
@@ -118,6 +119,59 @@ def test_json_of_equal_models_says_so(milopt: Command) -> None:
 
 def test_same_models_give_the_same_text(milopt: Command) -> None:
     assert milopt("diff", "@conv", "@lstm").out == milopt("diff", "@conv", "@lstm").out
+
+
+# --- descriptions and missing weights
+
+
+def test_image_is_no_array(milopt: Command) -> None:
+    ran = milopt("diff", "@image_to_image", "@image_output")
+    assert (ran.code, ran.err) == (CHECK_FAILED, "")
+    assert ran.out.splitlines() == [
+        "function 'main'",
+        "  ~ description of input 'image': float32 [1, 3, 20, 30] -> RGB image 30 x 20",
+        "  ~ description of output 'brighter': float32 [1, 3, 20, 30] -> RGB image 30 x 20",
+        "2 changes of a function",
+    ]
+
+
+def test_change_of_a_model_stands_before_its_functions(milopt: Command, changed: Callable[..., Path]) -> None:
+    def edit(model: Any) -> None:
+        model.specification.description.defaultFunctionName = "decode"
+
+    ran = milopt("diff", "@two_functions", changed("two_functions", edit))
+    assert (ran.code, ran.out) == (CHECK_FAILED, "  ~ default function: encode -> decode\n1 change of the model\n")
+
+
+@pytest.fixture
+def elided(milopt: Command, tmp_path: Path) -> Path:
+    """A package as text with digests in the place of weights."""
+    path = tmp_path / "elided.mil"
+    path.write_text(milopt("print", "@linear_chain", "--elide").out, "utf-8")
+    return path
+
+
+NO_DESCRIPTION = "note: elided.mil has no description of its own; descriptions were not compared"
+
+
+def test_digests_are_compared_and_not_zeros(milopt: Command, elided: Path, changed: Callable[..., Path]) -> None:
+    words = ["--missing-weights", "zeros"]
+    ran = milopt("diff", elided, "@linear_chain", *words)
+    assert (ran.code, ran.out) == (DONE, "no differences\n")
+    assert [line for line in ran.err.splitlines() if line.startswith("note")] == [NO_DESCRIPTION]
+    ran = milopt("diff", elided, changed("linear_chain", disturb), *words)
+    weight = "weight 'first_weight_0' of first.weight: tensor<fp16, [64, 40]>"
+    assert ran.code == CHECK_FAILED
+    assert ran.out.splitlines()[1:] == [f"  ~ {weight}; differs (one side has only its digest)", "1 weight changed"]
+
+
+def test_missing_file_is_told_in_one_line(milopt: Command, tmp_path: Path) -> None:
+    (tmp_path / "alone.mil").write_text(milopt("print", "@linear_chain").out, "utf-8")
+    ran = milopt("diff", "@/alone.mil", "@linear_chain", "--missing-weights", "zeros")
+    assert (ran.code, ran.out) == (DONE, "no differences\n")
+    assert ran.err.splitlines()[-1] == "note: 4 weights are missing and were not compared"
+    found = json.loads(milopt("diff", "@/alone.mil", "@linear_chain", "--missing-weights", "zeros", "--json").out)
+    assert found["notes"][-1] == "4 weights are missing and were not compared"
 
 
 # --- functions and stages
@@ -202,6 +256,7 @@ MISTAKES = {
     "no model": (["diff"], "A"),
     "one model": (["diff", "@linear"], "'B'"),
     "missing model": (["diff", "@linear", "@/none.mlpackage"], "none.mlpackage: no such file or folder"),
+    "stdin twice": (["diff", "-", "-"], "stdin can be only one of the two"),
     "unknown function": (["diff", "@linear", "@linear", "--function", "mian"], "neither model has a function 'mian'"),
     "unknown option": (["diff", "@linear", "@linear", "--ignore-name"], "--ignore-names"),
 }

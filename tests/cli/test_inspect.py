@@ -69,6 +69,40 @@ def test_stages_of_a_pipeline_are_told_or_one_of_them(milopt: Command) -> None:
     assert re.findall(r"^stage (.*)$", milopt("inspect", "@pipeline", "--stage", "1").out, re.MULTILINE) == ["1"]
 
 
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("image_classifier", ["BGR image 30 x 20"]),
+        ("image_output", ["RGB image 30 x 20", "RGB image 30 x 20"]),
+        ("shape_range", ["float16 [3, 40] in [[2, 9], [40, 40]]"]),
+        ("enumerated_shapes", ["float16 [4, 40] of [[4, 40], [1, 40], [9, 40]]"]),
+        ("default_value", ["optional float16 [10, 40], else 1"]),
+        ("linear", []),
+        ("states", []),
+    ],
+)
+def test_description_is_told_where_it_says_more_than_the_type(name: str, words: list[str], milopt: Command) -> None:
+    assert re.findall(r"> +described as (.*)$", milopt("inspect", f"@{name}").out, re.MULTILINE) == words
+    (function,) = json.loads(milopt("inspect", f"@{name}", "--json").out)["programs"][0]["functions"]
+    values = [*function["inputs"], *function["states"], *function["outputs"]]
+    assert [value["described"] for value in values if value["described"]] == words
+
+
+def test_each_function_has_its_own_description(milopt: Command, shelf: Shelf, tmp_path: Path) -> None:
+    model = package.load(shelf["two_functions"])
+    (part,) = [each for each in model.specification.description.functions if each.name == "decode"]
+    part.input[0].type.isOptional = True
+    model.save(tmp_path / "optional.mlpackage")
+    functions = json.loads(milopt("inspect", "@/optional.mlpackage", "--json").out)["programs"][0]["functions"]
+    told = {each["name"]: each["inputs"][0]["described"] for each in functions}
+    assert (told["encode"], told["decode"].split()[0]) == (None, "optional")
+
+
+def test_program_alone_is_not_described(milopt: Command, tmp_path: Path) -> None:
+    (tmp_path / "alone.mil").write_text(milopt("print", "@shape_range", "--weights", "inline").out, "utf-8")
+    assert "described" not in milopt("inspect", "@/alone.mil").out
+
+
 # --- as JSON
 
 
@@ -117,6 +151,49 @@ def test_ops_around_one_are_listed_with_what_they_take(milopt: Command) -> None:
     assert lines[-1].split(maxsplit=2)[:2] == ["linear", "second"]
     assert re.search(r"tensor<fp16, \[\d+, \d+\]> +x = relu, weight = second_weight_0", lines[-1])
     assert len({line.index(" tensor<") for line in lines}) == 1
+
+
+def test_values_of_other_names_and_small_constants_are_told(milopt: Command) -> None:
+    lines = milopt("inspect", "@variadic", "--op", "split", "--depth", "1").out.splitlines()
+    rows = {line.split()[1]: re.split("  +", line)[2:] for line in lines}
+    assert rows["split"][0] == "split_0: tensor<fp16, [10, 30]>, split_1: tensor<fp16, [10, 10]>"
+    assert rows["split_split_sizes_0"] == ["tensor<int32, [2]> = [30, 10]"]
+    assert rows["joined_interleave_0"] == ["bool = false"]
+    assert rows["joined"][0] == "tensor<fp16, [10, 50]>"
+    found = json.loads(milopt("inspect", "@variadic", "--op", "split", "--depth", "1", "--json").out)
+    assert {each["name"]: each["value"] for each in found if each["kind"] == "constant"}["split_axis_0"] == "1"
+    assert {each["value"] for each in found if each["kind"] != "constant"} == {None}
+
+
+def test_large_and_missing_constants_have_no_value(milopt: Command, tmp_path: Path) -> None:
+    listed = milopt("inspect", "@linear_chain", "--op", "second", "--depth", "0").out
+    assert "second_weight_0" in listed
+    assert " = [" not in listed
+    digest = 'ELIDED(digest = string("sha256:0123456789abcdef"))'
+    text = f"""program(1.3)
+{{
+    func main<ios17>(tensor<fp16, [2]> x) {{
+            tensor<fp16, [2]> c = const()[name = string("c"), val = tensor<fp16, [2]>({digest})];
+            tensor<fp16, [2]> y = add(x = x, y = c)[name = string("y")];
+        }} -> (y);
+}}
+"""
+    (tmp_path / "elided.mil").write_text(text, "utf-8")
+    lines = milopt("inspect", "@/elided.mil", "--op", "y", "--depth", "0").out.splitlines()
+    assert lines[0].split("  ")[-1].strip() == "tensor<fp16, [2]>"
+
+
+def test_op_is_found_in_any_function_the_default_one_first(milopt: Command) -> None:
+    found = json.loads(milopt("inspect", "@two_functions", "--op", "decode", "--depth", "0", "--json").out)
+    assert {each["function"] for each in found} == {"decode"}
+    both = json.loads(milopt("inspect", "@two_functions", "--op", "x", "--depth", "0", "--json").out)
+    assert {each["function"] for each in both} == {"encode"}
+    chosen = ["--op", "x", "--function", "decode", "--depth", "0", "--json"]
+    assert {each["function"] for each in json.loads(milopt("inspect", "@two_functions", *chosen).out)} == {"decode"}
+
+
+def test_op_is_found_in_any_stage(milopt: Command) -> None:
+    assert "linear   after" in re.sub(" {2,}", "   ", milopt("inspect", "@pipeline", "--op", "after").out)
 
 
 def test_depth_is_two_without_being_asked_for(milopt: Command) -> None:
@@ -195,7 +272,9 @@ MISTAKES: dict[str, tuple[list[str], str]] = {
     "no folder": (["@linear", "--graph", "@/none/new.svg"], "does not exist"),
     "unknown op": (["@linear_chain", "--op", "relo"], "there is no op 'relo' (did you mean 'relu'?)"),
     "unknown op, drawn": (["@linear_chain", "--op", "relo", *G], "there is no op 'relo'"),
-    "op of another function": (["@two_functions", "--op", "decode_y_0"], "there is no op 'decode_y_0'"),
+    "op of another function": (["@two_functions", "--function", "encode", "--op", "decode_y_0"], "no op 'decode_y_0'"),
+    "op of no function": (["@two_functions", "--op", "decod"], "there is no op 'decod' (did you mean 'decode'?)"),
+    "op of no stage": (["@pipeline", "--op", "none of them"], "there is no op 'none of them'"),
     "depth alone": (["@linear", "--depth", "2"], "--depth needs --op"),
     "negative depth": (["@linear", "--op", "linear", "--depth", "-1"], "--depth"),
     "unknown function": (["@two_functions", "--function", "encod"], "no function 'encod' (did you mean 'encode'?)"),

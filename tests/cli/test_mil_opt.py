@@ -229,7 +229,11 @@ def test_defect_of_a_pass_is_one_line_without_a_traceback(mil_opt: Command, regi
 def test_interrupt_leaves_nothing_behind(name: str, mil_opt: Command, registered: Registered, tmp_path: Path) -> None:
     registered(Crash)
     ran = mil_opt("@linear", "--pass-pipeline=program(quantize-weights, crash{kind=interrupt})", "-o", f"@/{name}")
-    assert (ran.code, ran.out, ran.err.strip()) == (INTERRUPTED, "", "interrupted; nothing was written")
+    assert (ran.code, ran.out, ran.err.strip()) == (
+        INTERRUPTED,
+        "",
+        "interrupted: what was being written is there as a whole or not at all",
+    )
     assert list(tmp_path.iterdir()) == []
 
 

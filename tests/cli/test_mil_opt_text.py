@@ -332,7 +332,7 @@ def test_missing_weights_are_errors_with_their_places(elided: Path, mil_opt: Com
 def test_zeros_are_warned_of(flag: list[str], elided: Path, mil_opt: Command) -> None:
     ran = mil_opt(elided, *flag, QUANTIZE, "--weights=inline")
     assert ran.code == DONE
-    assert re.fullmatch(r"(warning: in\.mil: sha256:[0-9a-f]{16} is missing; its weights are zeros\n){2}", ran.err)
+    assert ran.err == "warning: in.mil: 2 elided weights are zeros\n"
 
 
 def test_zeros_are_not_saved_unless_that_is_allowed(elided: Path, mil_opt: Command, tmp_path: Path) -> None:
@@ -342,7 +342,7 @@ def test_zeros_are_not_saved_unless_that_is_allowed(elided: Path, mil_opt: Comma
         assert "it has zeros for 2 weights missing when it was read" in ran.err
         assert [each.name for each in tmp_path.iterdir()] == ["in.mil"]
     ran = mil_opt(elided, "--allow-missing-weights", "-o", "@/out.mlpackage")
-    assert (ran.code, ran.err.count("warning: ")) == (DONE, 2)
+    assert (ran.code, ran.err.count("warning: ")) == (DONE, 1)
     assert missing_weights(package.load(tmp_path / "out.mlpackage").program) == ()
 
 
@@ -352,7 +352,7 @@ def test_digests_of_missing_weights_are_kept(elided: Path, mil_opt: Command) -> 
     assert (ran.code, ran.out) == (DONE, elided.read_text("utf-8"))
 
 
-@pytest.mark.parametrize(("name", "lost"), [("linear", False), ("image", True), ("shape_range", True)])
+@pytest.mark.parametrize(("name", "lost"), [("linear", False), ("image_classifier", True), ("shape_range", True)])
 def test_what_text_can_not_hold_is_told(name: str, lost: bool, mil_opt: Command) -> None:  # noqa: FBT001
     ran = mil_opt(f"@{name}", "-o", f"@/{name}.mil")
     assert ran.code == DONE

@@ -333,7 +333,7 @@ def test_interrupt_leaves_nothing_behind(
     monkeypatch.setattr(place, interrupt)
     ran = milopt("optimize", "@linear", "-o", "@/small.mlpackage", "--force")
     assert (ran.code, ran.out) == (INTERRUPTED, "")
-    assert ran.err.strip() == "interrupted; nothing was written"
+    assert ran.err.strip() == "interrupted: what was being written is there as a whole or not at all"
     assert contents(tmp_path) == before
     assert sorted(each.name for each in tmp_path.iterdir()) == (["small.mlpackage"] if exists else [])
 

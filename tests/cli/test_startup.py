@@ -176,7 +176,7 @@ def test_ctrl_c_during_a_save_leaves_nothing_behind(shelf: Shelf, tmp_path: Path
         process.send_signal(signal.SIGINT)
         stdout, stderr = process.communicate(timeout=60)
     assert (process.returncode, stdout) == (130, "")
-    assert stderr.strip() == "interrupted; nothing was written"
+    assert stderr.strip() == "interrupted: what was being written is there as a whole or not at all"
     assert contents(tmp_path) == before
     assert [each.name for each in tmp_path.iterdir()] == ([output.name] if exists else [])
 

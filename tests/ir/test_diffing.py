@@ -153,7 +153,6 @@ def test_one_of_many_equal_branches_is_removed() -> None:
         "~ output 'bjoined': tensor<fp16, [5, 4]> -> tensor<fp16, [4, 4]>",
         "- relu 'a3': tensor<fp16, [1, 4]>",
         "~ concat 'bjoined': values: [b0, b1, b2, a3, btanh] -> [b0, b1, b2, btanh]",
-        "~ concat 'bjoined': output 0: tensor<fp16, [5, 4]> -> tensor<fp16, [4, 4]>",
     ]
 
 
@@ -200,8 +199,19 @@ def test_another_type_of_a_parameter_is_told() -> None:
         "~ input 'x': tensor<fp16, [3, 4]> -> tensor<fp32, [3, 4]>",
         "~ output 'scaled': tensor<fp16, [3, 4]> -> tensor<fp32, [3, 4]>",
         "~ mul 'scaled': y: fp16 2.0 -> fp32 2.0",
-        "~ mul 'scaled': output 0: tensor<fp16, [3, 4]> -> tensor<fp32, [3, 4]>",
     ]
+
+
+def test_another_type_of_an_output_is_told_of_the_function_alone() -> None:
+    def clipped(spec: Any) -> Any:
+        return build_program(lambda x: mb.relu(x=mb.tanh(x=x, name="inner"), name="outer"), IOS17, x=spec)
+
+    for options in (DEFAULT, STRUCTURE):
+        assert told(diff_programs(clipped(fp16(3, 4)), clipped(fp32(3, 4)), options)) == [
+            "~ input 'x': tensor<fp16, [3, 4]> -> tensor<fp32, [3, 4]>",
+            "~ output 'outer': tensor<fp16, [3, 4]> -> tensor<fp32, [3, 4]>",
+            "~ tanh 'inner': output 0: tensor<fp16, [3, 4]> -> tensor<fp32, [3, 4]>",
+        ]
 
 
 def test_swapped_inputs_are_told() -> None:

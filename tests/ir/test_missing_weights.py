@@ -250,6 +250,9 @@ def ran(*words: object) -> tuple[int, str]:
     return run(milopt_command, [str(word) for word in words], io.StringIO(), io.StringIO(), err), err.getvalue()
 
 
+WARNED = re.compile(r"^warning: m\.mil: (m\.weights\.bin is missing; its|2 elided) weights are zeros$", re.MULTILINE)
+
+
 def test_commands_refuse_unless_that_is_allowed(text: Path, tmp_path: Path) -> None:
     np.savez(tmp_path / "in.npz", x=X[np.newaxis])
     commands: list[tuple[object, ...]] = [
@@ -266,15 +269,15 @@ def test_commands_refuse_unless_that_is_allowed(text: Path, tmp_path: Path) -> N
     for words in commands[:2]:
         code, err = ran(*words, "--allow-missing-weights")
         assert code == DONE, words
-        warnings = len(missing_weights(milopt.load(text, missing_weights="zeros").program))
-        assert err.count("warning: m.mil: ") == err.count(" is missing; its weights are zeros\n") == warnings
+        assert WARNED.search(err)
+        assert err.count("warning: ") == 1
 
 
 def test_commands_that_need_no_weights_warn(text: Path) -> None:
     for words in (("inspect", text), ("print", text), ("verify", text, "--missing-weights", "zeros")):
         code, err = ran(*words)
         assert code == DONE, words
-        assert "its weights are zeros" in err
+        assert WARNED.search(err)
 
 
 # --- memory

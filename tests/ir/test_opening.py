@@ -270,5 +270,5 @@ def test_misspelt_choice_of_missing_weights_is_refused(choice: Any, shelf: Shelf
 
 
 def test_text_in_the_place_of_a_path_is_told_apart() -> None:
-    with pytest.raises(PackageError, match=r"this is no path \(milopt.parse_program takes MIL text itself\)"):
+    with pytest.raises(PackageError, match=r"^program\(1.3\)\.\.\.: no such file or folder \(milopt.parse_program"):
         milopt.load("program(1.3)\n{\n}\n")

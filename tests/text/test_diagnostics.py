@@ -2,66 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import pytest
-from milopt.ir.diagnostics import Diagnostic, TextError
+from milopt.ir.diagnostics import TextError
 from milopt.ir.text.parser import parse_proto
 from milopt.ir.text.reading import parse_program
 from support.hostile_texts import attribute
+from support.marked_texts import INDENT, Y, check, faults, function
 
-INDENT = " " * 12
 MEND = " (mend the declared type, or the op's inputs)"
-
-
-def function(*operations: str, outputs: str = "y", inputs: str = "tensor<fp16, [2, 3]> x") -> str:
-    """A program of one function, one op a line from line 4 on."""
-    lines = "".join(f"{INDENT}{operation}\n" for operation in operations)
-    return f"program(1.3)\n{{\n    func main<ios18>({inputs}) {{\n{lines}        }} -> ({outputs});\n}}\n"
-
-
-def faults(text: str) -> Sequence[Diagnostic]:
-    """All diagnostics of a text."""
-    with pytest.raises(TextError) as caught:
-        parse_program(text, folder=".")
-    return caught.value.diagnostics
-
-
-def marked(text: str) -> tuple[str, list[str]]:
-    """A text without its marks « and », and for each pair the picture that shows what stands in it."""
-    pictures = []
-    for number, line in enumerate(text.split("\n"), 1):
-        plain = line
-        while "«" in plain:
-            column = plain.index("«")
-            length = plain.index("»") - column - 1
-            plain = plain.replace("«", "", 1).replace("»", "", 1)
-            shown = line.replace("«", "").replace("»", "").rstrip()
-            indent = "".join(char if char == "\t" else " " for char in plain[:column])
-            pictures.append(f"<text>:{number}:{column + 1}: error: %s\n{shown}\n{indent}^{'~' * (length - 1)}")
-    return text.replace("«", "").replace("»", ""), pictures
-
-
-def check(text: str, *words: str) -> None:
-    """The text must be told exactly these words, in this order, at the places that are marked in it."""
-    plain, pictures = marked(text)
-    expected = [picture % said for picture, said in zip(pictures, words, strict=True)]
-    assert [diagnostic.render() for diagnostic in faults(plain)] == expected
 
 
 # --- texts that do not parse: the first fault is told
 
-Y = "tensor<fp16, [2, 3]> y"
+BEGINNING = "at the beginning of the text"
 ESCAPES = r"known are \\ \" \n \t \r \0 \xHH \uHHHH \UHHHHHHHH"
 INT32 = "-2147483648 to 2147483647"
 SYNTAX = {
-    "another header": ("«p»rogam(1.3)", "expected 'program' at the beginning of the text, found 'progam'"),
-    "unknown version": ("program(«1».4)\n{\n}\n", "unknown version '1.4' of MIL text (milopt reads 1.0 and 1.3)"),
+    "another header": (
+        "«p»rogam(1.3)", f"expected 'program' {BEGINNING}, found 'progam' (it begins with program(1.3))"
+    ),
+    "unknown version": (
+        "program(«1».4)\n{\n}\n", "unknown version '1.4' of MIL text (write program(1.3) or program(1.0))"
+    ),
     "too much": ("program(1.3)\n{\n}\n«}»", "expected the end of the text, found '}'"),
     "no function": ("program(1.3)\n{\n  «f»un main<ios18>()", "expected 'func' or '}' in the program, found 'fun'"),
     "unknown opset": (function().replace("ios18", "«ios81»"), "unknown opset 'ios81' (did you mean 'ios18'?)"),
     "no opset": (
-        function().replace("<ios18>(", "«(»"), "expected '<' and an opset after the name of a function, found '('"
+        function().replace("<ios18>(", "«(»"),
+        "expected '<' and an opset after the name of a function, found '(' (such as func main<ios18>(...))",
     ),
     "a function twice": (
         "program(1.3)\n{\n func ff<ios18>() {} -> ();\n func «ff»<ios15>() {} -> ();\n}",
@@ -82,7 +50,7 @@ SYNTAX = {
     "negative dimension": (attribute("tensor<fp16, [«-1»]>([1])"), "'-1' is no dimension (a whole number or '?')"),
     "attribute twice": (attribute("int32(1), «a» = int32(2)"), "the attribute 'a' is given twice"),
     "no comma": (attribute("int32(1) «b» = int32(2)"), "expected ',' or ']' after an attribute, found 'b'"),
-    "untyped value": (attribute('«"»a"'), "expected a type, found a string"),
+    "untyped value": (attribute('«"a"»'), 'a value needs its type (write string("a"))'),
     "open string": (
         attribute('string(«"»abc)'), 'this string does not end on its line (strings end with ", line breaks are \\n)'
     ),
@@ -108,7 +76,7 @@ SYNTAX = {
     "long tuple": (attribute("tuple<int32>((1«,» 2))"), "expected ')' at the end of a tuple of 1, found ','"),
     "entry that is none": (
         attribute('dict<string, int32>({«"»a", 1})'),
-        "expected '{' at the beginning of an entry: {key, value}, found a string",
+        'expected \'{\' at the beginning of an entry: {key, value}, found a string (each has braces: {{"a", "b"}})',
     ),
     "path that is none": (
         attribute("fp16(BLOBFILE(path = «int32»(1), offset = uint64(64)))"), "the path must be a string"
@@ -175,7 +143,9 @@ def test_text_that_ends_too_early(text: str, place: str, words: str) -> None:
     assert str(found.location) == f"<text>:{place}"
     assert found.message == words
     line = text.split("\n")[int(place[0]) - 1]
-    assert found.render().endswith(f"\n{line}\n{' ' * (int(place[2:]) - 1)}^")
+    # An empty line has no picture.
+    picture = f"\n{line}\n{' ' * (int(place[2:]) - 1)}^" if line else ""
+    assert found.render() == f"<text>:{place}: error: {found.words}{picture}"
 
 
 # --- pictures
@@ -203,9 +173,8 @@ def test_picture_is_the_same_with_line_ends_of_windows(end: str) -> None:
     assert first.render().splitlines()[1:] == [f"{INDENT}{Y} = relu(x = z);", " " * 46 + "^"]
     assert (str(first.location), str(second.location)) == ("<text>:4:47", "<text>:5:39")
     (missing,) = faults(f"program(1.3){end}{{{end}func main<ios18>() {{ }} -> (){end}}}{end}")
-    assert missing.render() == "<text>:3:29: error: expected ';' at the end of a function, found '}'\n" + (
-        "func main<ios18>() { } -> ()\n" + " " * 28 + "^"
-    )
+    said = "expected ';' at the end of a function, found '}' (write } -> ();)"
+    assert missing.render() == f"<text>:3:29: error: {said}\nfunc main<ios18>() {{ }} -> ()\n{' ' * 28}^"
 
 
 @pytest.mark.parametrize("before", [0, 10, 79, 80, 81, 500, 20_000])
@@ -242,7 +211,7 @@ def test_name_of_the_text_is_told() -> None:
     with pytest.raises(TextError) as caught:
         parse_proto("\nprogam", "folder/model.mil")
     assert str(caught.value) == (
-        "folder/model.mil:2:1: expected 'program' at the beginning of the text, found 'progam'"
+        f"folder/model.mil:2:1: expected 'program' {BEGINNING}, found 'progam' (it begins with program(1.3))"
     )
 
 
@@ -264,10 +233,10 @@ PROGRAMS = {
         "op 'a': 'y' is used before it is defined (move its op up)",
     ),
     "undefined value in a group": (
-        f"{Y} = concat(axis = int32(0), interleave = bool(false), values = «(x, nope)»);",
+        f"{Y} = concat(axis = int32(0), interleave = bool(false), values = (x, «nope»));",
         "op 'y': 'nope' is not defined",
     ),
-    "unknown input": (f"{Y} = relu(z = «x»);", "op 'y': relu has no input 'z' in the opset iOS18 (it has x)"),
+    "unknown input": (f"{Y} = relu(«z» = x);", "op 'y': relu has no input 'z' in the opset iOS18 (it has x)"),
     "missing input": (f"{Y} = «add»(x = x);", "op 'y': its required input 'y' is missing (give it: y = ...)"),
     "wrong shape": (
         "«tensor<fp16, [2, 4]> y» = relu(x = x);",

@@ -385,10 +385,30 @@ def test_places_of_the_parts_of_an_op() -> None:
         Part("output", "y"): "tensor<fp16, [2]> y",
         Part("output", "z"): "fp16 z",
         Part("op"): "cond",
+        Part("input name", "pred"): "pred",
         Part("input", "pred"): "x",
+        Part("operand", "pred x"): "x",
+        Part("input name", "v"): "v",
         Part("input", "v"): "(x, x)",
+        Part("operand", "v x"): "x",
         Part("attribute", "name"): 'string("c")',
         Part("result", "inner"): "inner",
+    }
+
+
+def test_places_of_names_among_values() -> None:
+    text = body('"odd op"(values = (int32(1), x, "a b", x), "a b" = y, z = fp16(1));')
+    found = parse_proto(text)
+    begins = {
+        part: start - text.index('"odd') for part, (start, _) in trace(found, found.operations["main"][0]).items()
+    }
+    assert {part: begin for part, begin in begins.items() if part.kind in ("input name", "operand")} == {
+        Part("input name", "values"): 9,
+        Part("operand", "values x"): 29,
+        Part("operand", "values a b"): 32,
+        Part("input name", "a b"): 43,
+        Part("operand", "a b y"): 51,
+        Part("input name", "z"): 54,
     }
 
 
