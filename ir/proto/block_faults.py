@@ -60,10 +60,10 @@ def _loop_faults(condition: Any, body: Any, started: Sequence[Any]) -> Iterator[
         return
     for block in (condition, body):
         yield from _variable_faults(block, started)
-    kinds = [var.sym_type for var in condition.outputs]
-    if len(kinds) != 1 or not types.is_bool(kinds[0]):
-        given = ", ".join(map(type_words, kinds)) or "nothing"
-        part = Part("result", condition.outputs[0].name) if kinds else Part("op")
+    given = condition.outputs
+    if len(given) != 1 or not types.is_bool(given[0].dtype):  # converters also give tensors of one element
+        part = Part("result", given[0].name) if given else Part("op")
+        given = ", ".join(type_words(var.sym_type) for var in given) or "nothing"
         yield part, ProgramError(f"the condition gives {given}", hint="it gives one bool")
 
 

@@ -229,6 +229,16 @@ def test_faults_of_loops(kind: str, condition: str, given: str, part: tuple[str,
     assert found[0].error.message.startswith(words)
 
 
+def test_condition_may_be_a_tensor_of_one_element() -> None:
+    loop = (
+        "tensor<int32, [1]> zero = const()[val = tensor<int32, [1]>([0])]; "
+        "tensor<int32, [1]> n = while_loop(loop_vars = (zero)) "
+        "(tensor<int32, [1]> i) { tensor<bool, [1]> go = less(x = i, y = int32(3)); } -> (go) "
+        "(tensor<int32, [1]> j) { tensor<int32, [1]> k = add(x = j, y = int32(1)); } -> (k);"
+    )
+    assert faults(function(loop, outputs="n")) == []
+
+
 @pytest.mark.parametrize(
     ("text", "part", "words"),
     [
