@@ -10,6 +10,7 @@ import click
 
 if TYPE_CHECKING:
     from ..ir.model import Model
+    from ..ir.text.source import Source
     from ..ir.weights.store import MissingWeights
 
 
@@ -32,14 +33,20 @@ def open_model(path: Path, missing_weights: MissingWeights = "error", opener: Op
         opener: what opens paths; `milopt.load` without it.
     """
     from ..ir.opening import load, load_text
-    from ..ir.text.source import Source
 
     if str(path) == STDIN:
-        model = load_text(Source(sys.stdin.read(), "<stdin>"), Path.cwd(), missing_weights)
+        model = load_text(read_stdin(), Path.cwd(), missing_weights)
     else:
         model = (opener or load)(path, missing_weights=missing_weights)
     tell_notes(model)
     return model
+
+
+def read_stdin() -> Source:
+    """The MIL text on stdin, without the mark that some editors put in front of UTF-8."""
+    from ..ir.text.source import Source
+
+    return Source(sys.stdin.read().removeprefix("\ufeff"), "<stdin>")
 
 
 def tell_notes(model: Model) -> None:

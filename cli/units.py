@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,10 +11,11 @@ import attrs
 
 from ..ir.diagnostics import Diagnostic, TextError
 from ..ir.errors import MiloptError, PackageError
-from .opening import STDIN, tell_notes
+from .opening import STDIN, read_stdin, tell_notes
 
 if TYPE_CHECKING:
     from ..ir.model import Model
+    from ..ir.text.places import Places
     from ..ir.text.source import Source
     from ..ir.weights.store import MissingWeights
     from ..passes.instrumentation import Instrumentation
@@ -54,10 +54,9 @@ def units_of(path: Path, *, split: bool) -> list[Unit]:
         PackageError: the text can not be read, or a package is to be split.
     """
     from ..ir.opening import is_text, read_source
-    from ..ir.text.source import Source
 
     if str(path) == STDIN:
-        source = Source(sys.stdin.read(), "<stdin>")
+        source = read_stdin()
     elif is_text(path):
         source = read_source(path)
     elif split:
@@ -82,6 +81,7 @@ class Work:
     model: Model | None = None
     error: MiloptError | None = None
     remarks: list[Remark] = attrs.Factory(list)
+    _places: Places | None = None
 
     def diagnostics(self, *, with_remarks: bool) -> list[Diagnostic]:
         """The faults, and what the passes said if that is asked for, with places in the text where there are any."""
@@ -101,9 +101,10 @@ class Work:
     def _located(self, diagnostic: Diagnostic, op: str, function: str | None = None) -> Diagnostic:
         if self.model is None or self.model.origin.text is None:
             return diagnostic
-        from ..ir.text.reading import location_of_op
+        from ..ir.text.places import Places
 
-        return attrs.evolve(diagnostic, location=location_of_op(self.model.origin.text, op, function))
+        self._places = self._places or Places(self.model.origin.text)
+        return attrs.evolve(diagnostic, location=self._places.of_op(op, function))
 
 
 def run_unit(

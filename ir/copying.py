@@ -61,16 +61,16 @@ def copy_program(program: Any, opset: Opset | None = None, convert: InputConvert
 
 def copy_function(function: Any, opset: Opset, convert: InputConverter | None = None) -> Any:
     """A copy of one function; see `copy_program`."""
-    part = Part(function.inputs.values(), function.operations, function.outputs)
+    extract = Extract(function.inputs.values(), function.operations, function.outputs)
     with unique_names(names_in(function)):
-        result = copy_part(part, opset, convert)
+        result = copy_extract(extract, opset, convert)
     for attribute in _FUNCTION_ATTRIBUTES:
         setattr(result, attribute, getattr(function, attribute))
     return result
 
 
 @attrs.frozen
-class Part:
+class Extract:
     """A part of a function, or all of it.
 
     Attributes:
@@ -84,12 +84,12 @@ class Part:
     outputs: Iterable[Any]
 
 
-def copy_part(part: Part, opset: Opset, convert: InputConverter | None = None) -> Any:
+def copy_extract(extract: Extract, opset: Opset, convert: InputConverter | None = None) -> Any:
     """A function that does what a part of another does; constants are shared."""
-    inputs = {var.name: _copy_placeholder(var) for var in part.inputs}
-    values = {id(var): inputs[var.name].outputs[0] for var in part.inputs}
+    inputs = {var.name: _copy_placeholder(var) for var in extract.inputs}
+    values = {id(var): inputs[var.name].outputs[0] for var in extract.inputs}
     with Function(inputs, available_target(opset)) as result:
-        _Copier(opset, convert, values).fill(part.operations, part.outputs)
+        _Copier(opset, convert, values).fill(extract.operations, extract.outputs)
     return result
 
 

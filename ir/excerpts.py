@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from .constants import is_constant
-from .copying import Part, copy_part
+from .copying import Extract, copy_extract
 from .errors import ProgramError
 from .pymil import Program, opset_of, types, unique_names
 from .walking import blocks_of, input_values, names_in, walk
@@ -33,14 +33,14 @@ def excerpt(program: Any, function_name: str, operations: Iterable[Any]) -> Any:
     chosen = _with_constants({_outermost(operation, function) for operation in operations})
     kept = [operation for operation in function.operations if operation in chosen]
     taken = _ordered(_taken(kept), function.inputs.values())
-    part = Part(taken, kept, _ordered(_given(kept, function), function.outputs))
-    for var in part.inputs:
+    extract = Extract(taken, kept, _ordered(_given(kept, function), function.outputs))
+    for var in extract.inputs:
         if not (types.is_tensor(var.sym_type) or types.is_scalar(var.sym_type) or types.is_state(var.sym_type)):
             hint = "take more ops, so that it is made among them"
             raise ProgramError(f"the value {var.name!r} can not be an input, it is no tensor", hint=hint)
     result = Program()
     with unique_names(names_in(function)):
-        result.add_function(function_name, copy_part(part, opset_of(function)))
+        result.add_function(function_name, copy_extract(extract, opset_of(function)))
     result.default_function_name = function_name
     mark_missing_weights(result, stand_ins_of(program))
     return result

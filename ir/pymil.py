@@ -191,24 +191,26 @@ def _dimension(dimension: Any) -> Any:
 _LARGEST_COMPUTED = 1 << 24
 
 
+_compute_values = Operation._auto_val  # noqa: SLF001 - this is the adapter
+
+
+def _compute_small_values(operation: Any, output_types: tuple[Any, ...]) -> Any:
+    largest = max(map(_elements, output_types), default=0)
+    if largest > _LARGEST_COMPUTED and operation.op_type != "const":
+        taken = (var for var in operation._input_vars.values() if isinstance(var, Var))  # noqa: SLF001
+        if largest > max((_elements(var.sym_type) for var in taken), default=0):
+            return tuple(None for _ in output_types)
+    return _compute_values(operation, output_types)
+
+
 @contextmanager
 def _small_values_only() -> Iterator[None]:
     """While it lasts, PyMIL does not compute huge values from small ones: `fill` and `tile` can ask for any size."""
-    original = Operation._auto_val  # noqa: SLF001 - this is the adapter
-
-    def limited(operation: Any, output_types: tuple[Any, ...]) -> Any:
-        largest = max(map(_elements, output_types), default=0)
-        if largest > _LARGEST_COMPUTED and operation.op_type != "const":
-            taken = (var for var in operation._input_vars.values() if isinstance(var, Var))  # noqa: SLF001
-            if largest > max((_elements(var.sym_type) for var in taken), default=0):
-                return tuple(None for _ in output_types)
-        return original(operation, output_types)
-
-    Operation._auto_val = limited  # noqa: SLF001
+    Operation._auto_val = _compute_small_values  # noqa: SLF001
     try:
         yield
     finally:
-        Operation._auto_val = original  # noqa: SLF001
+        Operation._auto_val = _compute_values  # noqa: SLF001
 
 
 def _elements(kind: Any) -> int:

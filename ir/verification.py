@@ -15,7 +15,7 @@ from .model_parts import Stage
 from .opening import is_compiled, is_text, load, open_unchecked
 from .proto.program_faults import diagnostic_of, read_with_faults
 from .targets import Opset, opset_of_mil_name
-from .text.reading import placed
+from .text.places import Places
 from .verifier import verify
 from .weights.store import MissingWeights
 
@@ -44,14 +44,13 @@ def verify_model(model: Model, target: Opset | None = None) -> list[Diagnostic]:
         model: from `open_to_verify`.
         target: the opset of a deployment target; without it, the model's own.
     """
-    return [_placed(model, stage, found) for stage in model.stages for found in _of_stage(model, stage, target)]
-
-
-def _placed(model: Model, stage: Stage, diagnostic: Diagnostic) -> Diagnostic:
-    """A diagnostic with its place in the text, or in the pipeline."""
+    found = [(stage, each) for stage in model.stages for each in _of_stage(model, stage, target)]
     if model.origin.text is not None:
-        return placed(model.origin.text, diagnostic)
-    return attrs.evolve(diagnostic, where=f"stage {stage.label}, {diagnostic.where}") if stage.label else diagnostic
+        places = Places(model.origin.text)
+        return [places.placed(each) for _, each in found]
+    return [
+        attrs.evolve(each, where=f"stage {stage.label}, {each.where}") if stage.label else each for stage, each in found
+    ]
 
 
 def _of_stage(model: Model, stage: Stage, target: Opset | None) -> Iterator[Diagnostic]:

@@ -9,13 +9,13 @@ import click
 
 from ...ir.errors import ProgramError
 from .. import options
-from ..choosing import no_function
+from ..choosing import choose_functions, no_function
 from ..opening import open_model
 
 if TYPE_CHECKING:
     from ...ir.model import Model
     from ...ir.model_parts import Stage
-    from ...ir.text.printer import Dialect
+    from ...ir.text.source import Dialect
     from ...ir.weights.store import MissingWeights
 
 _DEPTH = 1
@@ -115,22 +115,14 @@ class _Printer:
         from ...ir.graphs.slices import around
 
         absent: list[ProgramError] = []
-        for program, chosen in self._functions(function):
+        for stage, chosen in choose_functions(self._model, None, function):
             try:
-                found = around(def_use_graph(program.functions[chosen], name=chosen), name, depth)
+                found = around(def_use_graph(stage.program.functions[chosen], name=chosen), name, depth)
             except ProgramError as error:
                 absent.append(error)
             else:
-                return [self._program(excerpt(program, chosen, found))]
+                return [self._program(excerpt(stage.program, chosen, found))]
         raise next((error for error in absent if error.hint), absent[0])
-
-    def _functions(self, name: str | None) -> list[tuple[Any, str]]:
-        """The functions of that name, or all: each program, the default function of each first."""
-        programs = [stage.program for stage in self._model.stages]
-        found = [(program, each) for program in programs for each in program.functions if name in (None, each)]
-        if not found:
-            raise no_function(self._model, name or "main")
-        return sorted(found, key=lambda pair: pair[1] != pair[0].default_function_name)
 
 
 def _has(stage: Stage, function: str | None) -> bool:

@@ -94,7 +94,7 @@ def array_shapes(array: Any) -> DescribedShapes:
     return DescribedShapes(
         tuple(array.shape),
         tuple(tuple(each.shape) for each in array.enumeratedShapes.shapes) if flexible == "enumeratedShapes" else None,
-        tuple(_range(each) for each in array.shapeRange.sizeRanges) if flexible == "shapeRange" else None,
+        tuple(size_range(each) for each in array.shapeRange.sizeRanges) if flexible == "shapeRange" else None,
     )
 
 
@@ -102,7 +102,7 @@ def image_shapes(image: Any, channels: int) -> DescribedShapes:
     """What a protobuf `ImageFeatureType` allows, as shapes of tensors: one image, channels, height, width."""
     flexible = image.WhichOneof("SizeFlexibility")
     sizes, limits = image.enumeratedSizes.sizes, image.imageSizeRange
-    ranges = ((1, 1), (channels, channels), _range(limits.heightRange), _range(limits.widthRange))
+    ranges = ((1, 1), (channels, channels), size_range(limits.heightRange), size_range(limits.widthRange))
     return DescribedShapes(
         (1, channels, image.height, image.width) if image.height > 0 and image.width > 0 else (),
         tuple((1, channels, each.height, each.width) for each in sizes) if flexible == "enumeratedSizes" else None,
@@ -140,7 +140,8 @@ def _holds(option: Sequence[Range], actual: Shape) -> bool:
     )
 
 
-def _range(size: Any) -> Range:
+def size_range(size: Any) -> Range:
+    """The sizes that a protobuf `SizeRange` allows; None for no end."""
     return int(size.lowerBound), None if size.upperBound < 0 else int(size.upperBound)
 
 

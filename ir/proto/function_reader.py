@@ -178,12 +178,11 @@ class FunctionReader:
             cls = op_class(operation.type, self._opset)
         inputs = self._inputs(operation, cls, scope, name) if cls else {}
         extra = {key: value for key, value in sorted(operation.attributes.items()) if key != "name"}
-        if cls and not is_constant(operation.type):
-            for part, error in attribute_faults(cls, extra):
-                self._tell(error, f"op {name!r}", part)
         if is_constant(operation.type):
             inputs |= self._decoded(operation, extra, name)
             extra = {}
+        for part, error in attribute_faults(cls, extra) if cls else ():
+            self._tell(error, f"op {name!r}", part)
         blocks = [self._read_nested(block, scope, name) for block in operation.blocks]
         for part, error in block_faults(operation.type, blocks, inputs) if self._faults == faults else ():
             self._tell(error, f"op {name!r}", part)

@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import re
 from array import array
-from typing import Any, Literal, TypeAlias
+from typing import Any, TypeAlias
 
 import attrs
 
@@ -30,7 +30,7 @@ from ..pymil import proto
 from ..targets import IOS26, OPSETS, deployment_targets
 from . import mistakes
 from .cursor import Cursor, quoted
-from .source import Source
+from .source import DIALECTS, Dialect, Source
 from .type_parser import TypeParser
 from .value_parser import ValueParser
 
@@ -42,8 +42,6 @@ _OPSETS_ELSEWHERE = {
     **{target.lower(): opset.text_name for target, opset in deployment_targets().items()},
     **{opset.mil_name.lower(): opset.text_name for opset in OPSETS},
 }
-Dialect = Literal["1.0", "1.3"]
-_DIALECTS: tuple[Dialect, ...] = ("1.0", "1.3")
 _ASSIGNED = re.compile(r"\s*=")
 _DEFINED = re.compile(r"<|\s+[^\W\d]")  # what comes behind a type and behind no op
 
@@ -135,11 +133,11 @@ class _Parser:
         self._keyword("program", "at the beginning of the text", "it begins with program(1.3)")
         self._cursor.expect("(", "after program", "a text begins with program(1.3)")
         version, start = self._cursor.number("a version")
-        for dialect in _DIALECTS:
+        for dialect in DIALECTS:
             if version == dialect:
                 self._cursor.expect(")", "after the version")
                 return dialect
-        hint = f"write {' or '.join(f'program({dialect})' for dialect in reversed(_DIALECTS))}"
+        hint = f"write {' or '.join(f'program({dialect})' for dialect in reversed(DIALECTS))}"
         return self._cursor.fail(f"unknown version {version[:20]!r} of MIL text", at=start, hint=hint)
 
     def _keyword(self, keyword: str, where: str, hint: str | None = None) -> None:

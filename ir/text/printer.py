@@ -16,9 +16,9 @@ from ..proto.writer import WeightSink, write_program
 from ..pymil import opset_of
 from ..weights.references import DIGEST, MODEL_PATH
 from .formatting import Formatter, format_name, format_string
+from .source import DIALECTS, Dialect
 from .weight_placing import ElidingSink, InlineSink
 
-Dialect = Literal["1.0", "1.3"]
 Weights = Literal["elided", "inline"]
 
 
@@ -52,7 +52,7 @@ def print_proto(program: Any, *, dialect: Dialect = "1.3", function_order: Itera
         function_order: the names of functions in order, which the protobuf does not keep; those that are left out
             follow, `main` first.
     """
-    _check("dialect", dialect, get_args(Dialect))
+    _check("dialect", dialect, DIALECTS)
     return "\n".join(_Printer(dialect).program(program, list(function_order))) + "\n"
 
 

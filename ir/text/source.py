@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from functools import cached_property
-from typing import NoReturn
+from typing import Literal, NoReturn, get_args
 
 import attrs
 
 from ..diagnostics import Diagnostic, Location, TextError
 
+Dialect = Literal["1.0", "1.3"]
+DIALECTS: tuple[Dialect, ...] = get_args(Dialect)
 SEPARATOR = "// -----"
 _SEPARATOR = re.compile(r"^// -----[ \t\r]*$", re.MULTILINE)
 # Blanks and comments; one that expects a diagnostic is something.

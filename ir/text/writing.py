@@ -10,8 +10,8 @@ from ..errors import SaveError
 from ..pymil import opset_of
 from ..saving import atomic_files, check_output
 from ..weights.missing import require_weights
-from .printer import Dialect, Weights, print_program
-from .source import SEPARATOR
+from .printer import Weights, print_program
+from .source import SEPARATOR, Dialect
 from .weight_placing import FileSink
 
 

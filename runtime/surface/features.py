@@ -8,14 +8,13 @@ from typing import Any, Literal, TypeAlias
 import attrs
 
 from ...ir.descriptions.io_types import array_type, color_space
+from ...ir.descriptions.shapes import Range, size_range
 from ...ir.errors import RunError
 from ...ir.pymil import ListVar, dtype_of
 from ...ir.pymil import types as mil_types
 from ..op import Shape, shape_of
 
 Kind: TypeAlias = Literal["array", "image", "double", "int64", "string", "dictionary", "sequence"]
-# Least and greatest size of a dimension; None for a dimension that may grow without bound.
-Range: TypeAlias = "tuple[int, int | None]"
 
 _KINDS: dict[str, Kind] = {
     "multiArrayType": "array",
@@ -137,7 +136,7 @@ def _feature(description: Any) -> Feature:
 def _of_array(array: Any) -> dict[str, Any]:
     flexible = array.WhichOneof("ShapeFlexibility")
     shapes = [tuple(each.shape) for each in array.enumeratedShapes.shapes] if flexible == "enumeratedShapes" else []
-    ranges = [_range(each) for each in array.shapeRange.sizeRanges] if flexible == "shapeRange" else []
+    ranges = [size_range(each) for each in array.shapeRange.sizeRanges] if flexible == "shapeRange" else []
     shape = tuple(array.shape) or next(iter(shapes), ()) or tuple(low for low, _ in ranges)
     default = array.WhichOneof("defaultOptionalValue")
     known = array_type(array.dataType)  # a damaged model may hold any number
@@ -162,7 +161,7 @@ def _of_image(image: Any, name: str) -> dict[str, Any]:
         shapes = tuple((size.height, size.width, *channels) for size in image.enumeratedSizes.sizes)
     elif flexible == "imageSizeRange":
         sizes = image.imageSizeRange
-        ranges = (_range(sizes.heightRange), _range(sizes.widthRange), *((size, size) for size in channels))
+        ranges = (size_range(sizes.heightRange), size_range(sizes.widthRange), *((size, size) for size in channels))
     return {
         "colors": colors.name,
         "dtype": colors.numpy,
@@ -180,10 +179,6 @@ def _feature_of_var(name: str, var: Any) -> Feature:
     if var.sym_type == mil_types.int64 and var.op is not None and var.op.op_type == "classify":
         return Feature(name, "int64")
     return Feature(name, dtype=dtype_of(var).numpy, shape=None if isinstance(var, ListVar) else shape_of(var))
-
-
-def _range(size: Any) -> Range:
-    return int(size.lowerBound), None if size.upperBound < 0 else int(size.upperBound)
 
 
 def _range_text(limits: Range) -> str:

@@ -10,8 +10,9 @@ from typing import Any
 import attrs
 import numpy as np
 
+from ...ir.descriptions.shapes import Range
 from ...ir.errors import RunError
-from .features import Feature, Interface, Range
+from .features import Feature, Interface
 from .values import Values
 
 
