@@ -39,9 +39,9 @@ def block_faults(op_type: str, blocks: Sequence[Any], inputs: Mapping[str, Any])
 
 def _cond_faults(true: Any, false: Any) -> Iterator[BlockFault]:
     if true.inputs or false.inputs:
-        var = (*true.inputs, *false.inputs)[0]
+        number, var = (0, true.inputs[0]) if true.inputs else (1, false.inputs[0])
         error = ProgramError("the branches of cond have no inputs", hint="use values from around it by their names")
-        yield Part("parameter", var.name), error
+        yield Part("parameter", f"{number} {var.name}"), error
     if len(true.outputs) != len(false.outputs):
         counts = f"{len(true.outputs)} and {len(false.outputs)}"
         yield Part("op"), ProgramError(f"its branches give {counts} values", hint="both give the same number")
@@ -58,21 +58,21 @@ def _loop_faults(condition: Any, body: Any, started: Sequence[Any]) -> Iterator[
         message = f"the body gives {_counted(body.outputs, 'value')}, loop_vars {_counted(started, 'value')}"
         yield Part("op"), ProgramError(message, hint="let it give the next value of each of loop_vars")
         return
-    for block in (condition, body):
-        yield from _variable_faults(block, started)
+    for number, block in enumerate((condition, body)):
+        yield from _variable_faults(number, block, started)
     given = condition.outputs
     if len(given) != 1 or not types.is_bool(given[0].dtype):  # converters also give tensors of one element
-        part = Part("result", given[0].name) if given else Part("op")
+        part = Part("result", f"0 {given[0].name}") if given else Part("op")
         given = ", ".join(type_words(var.sym_type) for var in given) or "nothing"
         yield part, ProgramError(f"the condition gives {given}", hint="it gives one bool")
 
 
-def _variable_faults(block: Any, started: Sequence[Any]) -> Iterator[BlockFault]:
+def _variable_faults(number: int, block: Any, started: Sequence[Any]) -> Iterator[BlockFault]:
     for declared, var in zip(block.inputs, started, strict=True):
         if not types.is_compatible_type(var.sym_type, declared.sym_type):
             words = f"is declared as {type_words(declared.sym_type)}, loop_vars gives {type_words(var.sym_type)}"
             error = ProgramError(f"the input {declared.name!r} of the block {words}", hint="mend the declared type")
-            yield Part("parameter", declared.name), error
+            yield Part("parameter", f"{number} {declared.name}"), error
 
 
 def _counted(values: Sequence[Any], what: str) -> str:

@@ -19,7 +19,8 @@ class Part:
     Attributes:
         kind: `op` for the op as a whole or its type; a function or block has parameters and results. An `input` is what
             an op takes, an `input name` what it is called, an `operand` one of the names that it takes.
-        name: of the input, output, ...; `parameter name` of an operand; empty for the op itself.
+        name: of the input, output, ...; `parameter name` of an operand; with the number of the nested block in front
+            for its parameters and results, `1 x`; empty for the op itself.
     """
 
     kind: PartKind

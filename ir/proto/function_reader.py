@@ -109,7 +109,7 @@ class FunctionReader:
             yield operation_name(operation)
             yield from (output.name for output in operation.outputs)
 
-    def _read_block(self, block: Any, scope: _Scope) -> None:
+    def _read_block(self, block: Any, scope: _Scope, place: str = "") -> None:
         if block.attributes:
             raise ProgramError(
                 f"a block has the attribute {next(iter(block.attributes))!r}", hint="PyMIL has no place for it"
@@ -121,7 +121,7 @@ class FunctionReader:
         self._current = owner
         outputs: list[Any] = []
         for name in block.outputs:
-            with self._attempt("the block's outputs", Part("result", name)):
+            with self._attempt("the block's outputs", Part("result", place + name)):
                 outputs.append(self._lookup(name, scope))
                 if types.is_state(outputs[-1].sym_type):
                     raise ProgramError(f"{name!r} is a state, which no block gives", hint="give what read_state gives")
@@ -183,7 +183,7 @@ class FunctionReader:
             extra = {}
         for part, error in attribute_faults(cls, extra) if cls else ():
             self._tell(error, f"op {name!r}", part)
-        blocks = [self._read_nested(block, scope, name) for block in operation.blocks]
+        blocks = [self._read_nested(block, scope, name, number) for number, block in enumerate(operation.blocks)]
         for part, error in block_faults(operation.type, blocks, inputs) if self._faults == faults else ():
             self._tell(error, f"op {name!r}", part)
         if self._faults > faults:
@@ -252,12 +252,12 @@ class FunctionReader:
             with self._attempt(f"op {name!r}", Part("input", parameter)):
                 yield new_constant(self._decode(operation, parameter, binding.value), f"{name}_{parameter}")
 
-    def _read_nested(self, block: Any, scope: _Scope, owner: str) -> Any:
+    def _read_nested(self, block: Any, scope: _Scope, owner: str, number: int) -> Any:
         inputs = [declared_value(value) for value in block.inputs]
         # The op that owns the block needs the block to exist; until then something must lead outwards.
         outer = SimpleNamespace(enclosing_block=curr_block(), name=owner)
         with Block(block_inputs=inputs, outer_op=outer) as nested:
-            self._read_block(block, scope.new_child({var.name: var for var in inputs}))
+            self._read_block(block, scope.new_child({var.name: var for var in inputs}), f"{number} ")
         return nested
 
     def _build_write_state(self, operation: Any, name: str, scope: _Scope) -> None:

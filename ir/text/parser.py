@@ -95,6 +95,7 @@ class _Parser:
         self._values = ValueParser(self._cursor, self._types)
         self._operations: array[int] = array("Q")
         self._spans: Spans | None = None
+        self._nested = ""  # what stands in front of the names of a nested block's parameters and results
 
     def trace(self, offset: int) -> Spans:
         """Parses the op or function at `offset` anew and gives the places of its parts."""
@@ -109,7 +110,8 @@ class _Parser:
     def _note(self, kind: PartKind, name: str, start: int) -> None:
         """Remembers where a part begins and ends, when that is what the text is parsed for."""
         if self._spans is not None:
-            self._spans.setdefault(Part(kind, name), (start, self._cursor.end - start))
+            within = self._nested if kind in ("parameter", "result") else ""
+            self._spans.setdefault(Part(kind, within + name), (start, self._cursor.end - start))
 
     def parse(self) -> Parsed:
         """The whole text."""
@@ -341,8 +343,10 @@ class _Parser:
         cursor = self._cursor
         while cursor.next_is("(") or cursor.next_is("{"):
             cursor.enter()
+            outer, self._nested = self._nested, f"{len(blocks)} "
             block = blocks.add()
             if cursor.next_is("("):
                 self._parameters(block.inputs)
             self._body(block)
+            self._nested = outer
             cursor.leave()

@@ -92,7 +92,7 @@ def test_ops_are_counted_before_those_in_their_blocks() -> None:
         )
     )
     assert places(found)[:3] == [
-        ("main", 1, "result", "lost"),
+        ("main", 1, "result", "1 lost"),
         ("main", 2, "operand", "x gone"),
         ("main", 3, "operand", "x gone"),
     ]
@@ -216,10 +216,10 @@ LOOP = (
             "tensor<fp16, [5, 7]>",
             "go",
             "k, u",
-            ("parameter", "v"),
+            ("parameter", "0 v"),
             "the input 'v' of the block is declared as tensor<fp16",
         ),
-        (X, "i", "k, u", ("result", "i"), "the condition gives int32"),
+        (X, "i", "k, u", ("result", "0 i"), "the condition gives int32"),
         (X, "go", "k", ("op", ""), "the body gives 1 value, loop_vars 2 values"),
     ],
 )
@@ -257,3 +257,10 @@ def test_attributes_that_are_none(text: str, part: str, words: str) -> None:
 
 def test_other_attributes_are_kept() -> None:
     assert faults(function(f"{X} a = relu(x = x)[milId = uint64(3)];", outputs="a")) == []
+
+
+def test_names_that_both_blocks_have_are_told_apart() -> None:
+    loop = LOOP.replace("int32 i,", "int32 j,").replace("(x = i,", "(x = j,").replace("{x} u", "{kind} u")
+    text = loop.format(x=X, kind=X, condition="go", given="k, u").replace(f"(int32 j, {X} u)", "(int32 j, fp16 u)")
+    found = faults(function(text, outputs="x"))
+    assert places(found) == [("main", 1, "parameter", "1 u")]

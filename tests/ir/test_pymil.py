@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import tracemalloc
 
 import pytest
 from milopt.ir.dtypes import DTYPES, DType, dtype_named, dtype_of_proto
@@ -21,6 +22,7 @@ from milopt.ir.pymil import (
     unique_names,
 )
 from milopt.ir.targets import IOS15, IOS16, IOS17, IOS18, IOS26
+from milopt.ir.text.reading import parse_program
 from milopt.ir.walking import blocks_of, function_of, input_values, names_in, walk
 from support.editing import find_op
 from support.programs import PROGRAMS, weights
@@ -171,3 +173,30 @@ def test_variadic_inputs_are_listed_one_by_one() -> None:
 def test_names_of_inputs_ops_and_outputs_are_listed() -> None:
     names = set(names_in(PROGRAMS["while_loop"]()))
     assert {"x", "limit", "loop", "loop_0", "loop_1", "step", "zero_x0", "x_x0"} <= names
+
+
+@pytest.mark.parametrize("shape", ["[2000000000]", "[100000, 100000]"])
+def test_huge_values_are_not_computed_from_small_ones(shape: str) -> None:
+    """A text of a few lines must not ask for gigabytes."""
+    sizes = shape.strip("[]").split(",")
+    text = (
+        "program(1.3) { func main<ios17>(tensor<fp16, [1]> x) { "
+        f"tensor<int32, [{len(sizes)}]> s = const()[val = tensor<int32, [{len(sizes)}]>({shape})]; "
+        f"tensor<fp16, {shape}> y = fill(shape = s, value = fp16(1)); }} -> (y); }}"
+    )
+    tracemalloc.start()
+    try:
+        program = parse_program(text)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert program.functions["main"].outputs[0].val is None
+    assert peak < 20 << 20
+
+
+def test_small_values_are_computed_as_before() -> None:
+    program = parse_program(
+        "program(1.3) { func main<ios17>(tensor<fp16, [1]> x) { "
+        "tensor<fp16, [3]> y = fill(shape = tensor<int32, [1]>([3]), value = fp16(1)); } -> (y); }"
+    )
+    assert program.functions["main"].outputs[0].val.tolist() == [1, 1, 1]

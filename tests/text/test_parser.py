@@ -392,7 +392,7 @@ def test_places_of_the_parts_of_an_op() -> None:
         Part("input", "v"): "(x, x)",
         Part("operand", "v x"): "x",
         Part("attribute", "name"): 'string("c")',
-        Part("result", "inner"): "inner",
+        Part("result", "0 inner"): "inner",
     }
 
 
