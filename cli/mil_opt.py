@@ -81,7 +81,9 @@ def mil_opt(
     INPUT is an .mlpackage, a compiled .mlmodelc, MIL text in a .mil file, or - for text from stdin. Without a pipeline
     it is only read, verified and written: a compiled model or a text becomes a package so.
     """
-    from ..passes.instrumentation import Instrumentation, Timing, VerifyEach
+    from ..passes.instrumentation.base import Instrumentation
+    from ..passes.instrumentation.timing import Timing
+    from ..passes.instrumentation.verify_each import VerifyEach
     from ..passes.pipeline_text import parse_pipeline
     from .units import run_unit, units_of
 

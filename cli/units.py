@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from ..ir.text.places import Places
     from ..ir.text.source import Source
     from ..ir.weights.store import MissingWeights
-    from ..passes.instrumentation import Instrumentation
+    from ..passes.instrumentation.base import Instrumentation
     from ..passes.pipeline import Pipeline
     from ..passes.remarks import Remark
 

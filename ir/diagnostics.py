@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import attrs
 
-from .errors import ProgramError
+from .errors import ProgramError, Subject
 
 Severity = Literal["error", "warning", "remark"]
 
@@ -53,6 +53,7 @@ class Diagnostic:
         hint: what to do about it.
         severity: a warning leaves a program usable.
         location: the place in the text that the program was read from, if there is one.
+        subject: what `where` names, for machines.
     """
 
     where: str
@@ -60,6 +61,7 @@ class Diagnostic:
     hint: str | None = None
     severity: Severity = "error"
     location: Location | None = None
+    subject: Subject | None = None
 
     def __str__(self) -> str:
         """`place: message (hint)`, on one line."""

@@ -5,6 +5,33 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from typing import Any
+
+import attrs
+
+
+@attrs.frozen
+class Subject:
+    """What an error or a remark is about.
+
+    Attributes:
+        function: a function's name.
+        op: the name of an op of it; None for the function as a whole.
+        op_type: the op's type, where it is known.
+    """
+
+    function: str | None
+    op: str | None = None
+    op_type: str | None = None
+
+    def __str__(self) -> str:
+        """`function 'main', op 'x' (conv)`."""
+        kind = f" ({self.op_type})" if self.op_type else ""
+        parts = (
+            None if self.function is None else f"function {self.function!r}",
+            None if self.op is None else f"op {self.op!r}{kind}",
+        )
+        return ", ".join(part for part in parts if part)
 
 
 class MiloptError(Exception):
@@ -14,13 +41,17 @@ class MiloptError(Exception):
         message: what was wrong.
         where: the file, op or option it is about; printed first.
         hint: what to do next; printed last, in brackets.
+        subject: the op or function that it is about, for machines.
     """
 
-    def __init__(self, message: str, *, where: object = None, hint: str | None = None) -> None:
+    def __init__(
+        self, message: str, *, where: object = None, hint: str | None = None, subject: Subject | None = None
+    ) -> None:
         super().__init__(message)
         self.message = message
         self.where = None if where is None else str(where)
         self.hint = hint
+        self.subject = subject
 
     def __str__(self) -> str:
         """`where: message (hint)`, on one line."""
@@ -54,7 +85,35 @@ class PipelineError(MiloptError):
 
 
 class PassFailure(MiloptError):  # noqa: N818 - the field says that a pass fails, as MLIR does
-    """A pass that raised, or whose result did not verify; names the pass."""
+    """A pass that raised, or whose result did not verify; names the pass.
+
+    Args:
+        message: what was wrong.
+        where: the pass, and the op that it was at.
+        hint: what to do next.
+        subject: that op.
+        run: the run of the pass; a `milopt.passes.runs.PassRun`.
+
+    Attributes:
+        reproducer: the command that runs the pass alone on the program that it failed on, if one was left.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        where: object = None,
+        hint: str | None = None,
+        subject: Subject | None = None,
+        run: Any = None,
+    ) -> None:
+        super().__init__(message, where=where, hint=hint, subject=subject)
+        self.run = run
+        self.reproducer: str | None = None
+
+    def __str__(self) -> str:
+        """As every error, and the reproducer behind it."""
+        return super().__str__() + (f"; to reproduce: {self.reproducer}" if self.reproducer else "")
 
 
 class RunError(MiloptError):

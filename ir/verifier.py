@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any, TypeAlias
 
 from .diagnostics import Diagnostic
-from .errors import MiloptError
+from .errors import MiloptError, Subject
 from .pymil import inside, op_class, opset_of, types
 from .targets import Opset
 from .type_words import type_words
@@ -23,19 +23,23 @@ def verify(program: Any) -> list[Diagnostic]:
     """
     found: list[Diagnostic] = []
     for name, function in program.functions.items():
-        place = f"function {name!r}"
+        place = Subject(name)
         checker = _Checker(place, opset_of(function))
         with inside(function):  # some ops ask the current block for its opset when they infer types
             found += checker.check_block(function, list(function.inputs.values()), {})
-        found += [Diagnostic(place, *fault) for fault in checker.wrong_uses()]
+        found += [_diagnostic(place, fault) for fault in checker.wrong_uses()]
     return found
 
 
 _Words: TypeAlias = tuple[str, str | None]  # what is wrong, and a hint
 
 
+def _diagnostic(subject: Subject, words: _Words) -> Diagnostic:
+    return Diagnostic(str(subject), *words, subject=subject)
+
+
 class _Checker:
-    def __init__(self, place: str, opset: Opset) -> None:
+    def __init__(self, place: Subject, opset: Opset) -> None:
         self._place, self._opset = place, opset
         self._uses: dict[Any, Counter[Any]] = {}
 
@@ -45,8 +49,8 @@ class _Checker:
         for var in inputs:
             yield from self._define(var, visible, self._place)
         for operation in block.operations:
-            where = f"{self._place}, op {operation.name!r} ({operation.op_type})"
-            yield from (Diagnostic(where, *fault) for fault in self._check_op(operation, visible))
+            where = Subject(self._place.function, operation.name, operation.op_type)
+            yield from (_diagnostic(where, fault) for fault in self._check_op(operation, visible))
             for nested in operation.blocks:
                 yield from self.check_block(nested, list(nested.inputs), visible)
             for var in operation.outputs:
@@ -54,13 +58,12 @@ class _Checker:
         for var in block.outputs:
             if visible.get(var.name) is not var:
                 message = f"the output {var.name!r} is not defined in or around its block"
-                yield Diagnostic(self._place, message, "let an op of the block give it")
+                yield _diagnostic(self._place, (message, "let an op of the block give it"))
 
-    def _define(self, var: Any, visible: dict[str, Any], where: str) -> Iterator[Diagnostic]:
+    def _define(self, var: Any, visible: dict[str, Any], where: Subject) -> Iterator[Diagnostic]:
         if var.name in visible:
-            yield Diagnostic(
-                where, f"the name {var.name!r} is defined twice", "names are unique where they are visible"
-            )
+            words = f"the name {var.name!r} is defined twice", "names are unique where they are visible"
+            yield _diagnostic(where, words)
         visible[var.name] = var
         self._uses.setdefault(var, Counter())  # the blocks of a loop may share their input values
 

@@ -9,7 +9,8 @@ from typing import Any
 import attrs
 
 from ..ir.errors import OptionError, PipelineError, did_you_mean
-from .base import Outcome, Pass, PassContext
+from .base import Outcome, Pass
+from .context import PassContext
 from .options import format_value
 
 

@@ -23,7 +23,7 @@ from coremltools.converters.mil.mil.passes.pass_registry import PASS_REGISTRY
 
 from ..ir.pymil import AbstractGraphPass
 from .base import Pass
-from .instrumentation import VerifyEach
+from .instrumentation.verify_each import VerifyEach
 from .manager import PassManager
 from .pipeline import Pipeline
 from .registry import pass_class, pass_names

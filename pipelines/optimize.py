@@ -12,7 +12,8 @@ from ..ir.errors import CheckFailure, TargetError
 from ..ir.model import Model
 from ..ir.opening import load
 from ..ir.targets import Opset, parse_target
-from ..passes.instrumentation import Instrumentation, VerifyEach
+from ..passes.instrumentation.base import Instrumentation
+from ..passes.instrumentation.verify_each import VerifyEach
 from ..passes.manager import PassManager
 from ..passes.remarks import Remark
 from ..passes.transforms.quantize_weights import QuantizeWeights

@@ -54,7 +54,8 @@ def optimize(
     """
     from ...ir.package import package_size
     from ...ir.saving import check_output
-    from ...passes.instrumentation import Timing, VerifyEach
+    from ...passes.instrumentation.timing import Timing
+    from ...passes.instrumentation.verify_each import VerifyEach
     from ...pipelines.optimize import optimize as run
 
     check_output(output, overwrite=force)

@@ -7,7 +7,8 @@ from typing import Any
 import attrs
 
 from ...ir.targets import parse_target
-from ..base import Outcome, Pass, PassContext
+from ..base import Outcome, Pass
+from ..context import PassContext
 from ..options import option
 
 

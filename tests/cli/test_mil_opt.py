@@ -15,7 +15,8 @@ import pytest
 from milopt.cli.entry import BAD_INPUT, DONE, INTERRUPTED
 from milopt.ir.text.printer import print_program
 from milopt.ir.walking import walk
-from milopt.passes.base import Outcome, Pass, PassContext
+from milopt.passes.base import Outcome, Pass
+from milopt.passes.context import PassContext
 from milopt.passes.coremltools_passes import coremltools_pass_ids
 from milopt.passes.manager import PassManager
 from milopt.passes.options import option

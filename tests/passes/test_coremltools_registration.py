@@ -20,7 +20,8 @@ from milopt.ir.pymil import opset_of
 from milopt.ir.targets import IOS18
 from milopt.ir.verifier import verify
 from milopt.ir.walking import walk
-from milopt.passes.base import Anchor, Outcome, Pass, PassContext
+from milopt.passes.base import Anchor, Outcome, Pass
+from milopt.passes.context import PassContext
 from milopt.passes.manager import PassManager
 from milopt.passes.options import option
 from milopt.passes.pipeline import Pipeline, program_pipeline

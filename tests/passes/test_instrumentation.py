@@ -10,9 +10,12 @@ import pytest
 from milopt.ir.errors import PassFailure, TargetError
 from milopt.passes.analyses import Analysis
 from milopt.passes.base import UNCHANGED, Outcome
-from milopt.passes.instrumentation import Instrumentation, PassRun, Timing, VerifyEach
+from milopt.passes.instrumentation.base import Instrumentation
+from milopt.passes.instrumentation.timing import Timing
+from milopt.passes.instrumentation.verify_each import VerifyEach
 from milopt.passes.manager import PassManager
 from milopt.passes.pipeline import Pipeline, program_pipeline
+from milopt.passes.runs import AnalysisRun, PassRun, PipelineRun
 from support.editing import find_op
 from support.passes import Note, NoteFunctions, doing, made, run_passes
 from support.programs import PROGRAMS
@@ -27,11 +30,14 @@ class Recorder(Instrumentation):
     def _say(self, what: str, about: object) -> None:
         self._events.append(f"{self._name}: {what} {about}")
 
-    def before_pipeline(self, pipeline: Pipeline, program: Any) -> None:  # noqa: ARG002
-        self._say("before", pipeline)
+    def before_pipeline(self, run: PipelineRun) -> None:
+        self._say("before", run.pipeline)
 
-    def after_pipeline(self, pipeline: Pipeline, program: Any) -> None:  # noqa: ARG002
-        self._say("after", pipeline)
+    def after_pipeline(self, run: PipelineRun, changed: bool) -> None:  # noqa: FBT001
+        self._say("after", f"{run.pipeline} {changed}")
+
+    def after_failed_pipeline(self, run: PipelineRun, error: BaseException) -> None:
+        self._say("failed", f"{run.pipeline} {type(error).__name__}")
 
     def before_pass(self, run: PassRun) -> None:
         self._say("before", run.path)
@@ -42,11 +48,11 @@ class Recorder(Instrumentation):
     def after_failed_pass(self, run: PassRun, error: BaseException) -> None:
         self._say("failed", f"{run.path} {type(error).__name__}")
 
-    def before_analysis(self, analysis: type[Analysis]) -> None:
-        self._say("before", analysis.__name__)
+    def before_analysis(self, run: AnalysisRun) -> None:
+        self._say("before", run.analysis.__name__)
 
-    def after_analysis(self, analysis: type[Analysis]) -> None:
-        self._say("after", analysis.__name__)
+    def after_analysis(self, run: AnalysisRun, result: Analysis) -> None:  # noqa: ARG002
+        self._say("after", run.analysis.__name__)
 
 
 def recorded(program: Any, pipeline: Pipeline, *names: str) -> list[str]:
@@ -71,15 +77,19 @@ def test_last_before_is_the_first_after() -> None:
         "c: after program/look False",
         "b: after program/look False",
         "a: after program/look False",
-        "c: after program(look)",
-        "b: after program(look)",
-        "a: after program(look)",
+        "c: after program(look) False",
+        "b: after program(look) False",
+        "a: after program(look) False",
     ]
 
 
 def test_path_says_where_a_pass_stands() -> None:
     pipeline = program_pipeline(Note(word="a b"), Pipeline("function", (NoteFunctions(),)))
-    before = [each for each in recorded(PROGRAMS["two_functions"](), pipeline) if "before program/" in each]
+    before = [
+        each
+        for each in recorded(PROGRAMS["two_functions"](), pipeline)
+        if "before program/" in each and each[-1] != "("
+    ]
     assert before == [
         'i: before program/note{word="a b"}',
         "i: before program/function(encode)/note-functions",
@@ -110,6 +120,8 @@ def test_failed_pass_is_told_in_reverse_and_ends_the_run() -> None:
         "b: before program/fail",
         "b: failed program/fail RuntimeError",
         "a: failed program/fail RuntimeError",
+        "b: failed program(fail, note) PassFailure",
+        "a: failed program(fail, note) PassFailure",
     ]
 
 
@@ -123,7 +135,7 @@ def test_instrumentation_that_raises_after_a_pass_fails_it() -> None:
     manager = PassManager(program_pipeline(Note()), [Recorder("a", events), Strict()])
     with pytest.raises(PassFailure, match=r"^pass 'note': not for this chip \(choose another\)$"):
         manager.run(PROGRAMS["linear"]())
-    assert events[-1] == "a: failed program/note TargetError"
+    assert events[-2:] == ["a: failed program/note TargetError", "a: failed program(note) PassFailure"]
 
 
 # --- times

@@ -13,7 +13,8 @@ import pytest
 from milopt.cli.commands.listings import document_pass
 from milopt.ir.errors import PipelineError
 from milopt.passes import transforms
-from milopt.passes.base import UNCHANGED, Anchor, Outcome, Pass, PassContext
+from milopt.passes.base import UNCHANGED, Anchor, Outcome, Pass
+from milopt.passes.context import PassContext
 from milopt.passes.options import option
 from milopt.passes.pipeline_text import parse_pipeline
 from milopt.passes.registry import pass_class, pass_names, register, unregister

@@ -20,7 +20,7 @@ from milopt.ir.pymil import mb, opset_of
 from milopt.ir.targets import IOS15, IOS16, IOS17, IOS18, IOS26, Opset, deployment_targets, parse_target
 from milopt.ir.verifier import verify
 from milopt.ir.walking import walk
-from milopt.passes.instrumentation import Timing
+from milopt.passes.instrumentation.timing import Timing
 from milopt.passes.pipeline_text import parse_pipeline
 from milopt.passes.transforms.quantize_weights import QuantizeWeights
 from milopt.pipelines.by_target import pipeline_for

@@ -7,8 +7,10 @@ from typing import Any, ClassVar
 
 import attrs
 from milopt.ir.walking import walk
-from milopt.passes.base import UNCHANGED, Anchor, Outcome, Pass, PassContext
-from milopt.passes.instrumentation import Instrumentation, VerifyEach
+from milopt.passes.base import UNCHANGED, Anchor, Outcome, Pass
+from milopt.passes.context import PassContext
+from milopt.passes.instrumentation.base import Instrumentation
+from milopt.passes.instrumentation.verify_each import VerifyEach
 from milopt.passes.manager import PassManager
 from milopt.passes.options import option
 from milopt.passes.pipeline import program_pipeline

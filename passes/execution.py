@@ -1,0 +1,101 @@
+"""One run of a pipeline over a program: passes in order, instrumentations around them, analyses between them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import nullcontext
+from typing import Any
+
+from ..ir.errors import PipelineError
+from .analyses import AnalysisManager
+from .base import Outcome, Pass
+from .context import PassContext
+from .coremltools_passes import CoremltoolsPass
+from .failures import failure_of
+from .instrumentation.base import Stack
+from .pipeline import Pipeline
+from .remarks import Remark
+from .runs import PassRun, PipelineRun
+
+
+class Execution:
+    """A run in the making.
+
+    Args:
+        program: what is changed.
+        around: what is told of everything that happens.
+    """
+
+    def __init__(self, program: Any, around: Stack) -> None:
+        self._program, self._around = program, around
+        self._analyses = AnalysisManager(program, around.around_analysis)
+        self.remarks: list[Remark] = []
+
+    def run(self, pipeline: Pipeline, original: Callable[[], Any] | None) -> bool:
+        """Runs the outermost pipeline; whether anything changed.
+
+        Args:
+            pipeline: what to run; one on functions runs on each of the program's.
+            original: see `PipelineRun`.
+
+        Raises:
+            PassFailure: a pass failed.
+        """
+        outermost = pipeline if pipeline.anchor == "program" else Pipeline("program", (pipeline,))
+        return self._run_pipeline(PipelineRun(outermost, self._program, "program", self._program, original))
+
+    def _run_pipeline(self, run: PipelineRun) -> bool:
+        def work() -> bool:
+            changes = [self._run_element(element, run) for element in run.pipeline.elements]
+            return any(changes)
+
+        return self._around.around_pipeline(run, work)
+
+    def _run_element(self, element: Pass | Pipeline, run: PipelineRun) -> bool:
+        if isinstance(element, Pipeline):
+            return self._run_nested(element, run.root, run.path)
+        return self._run_pass(element, run)
+
+    def _run_nested(self, pipeline: Pipeline, root: Any, path: str) -> bool:
+        """Runs a pipeline where its anchor says, inside another pipeline or a pass."""
+        changes = [self._run_pipeline(run) for run in self._places(pipeline, root, path)]
+        return any(changes)
+
+    def _places(self, pipeline: Pipeline, root: Any, path: str) -> list[PipelineRun]:
+        program = self._program
+        if pipeline.anchor == "function":
+            inside = [(name, each) for name, each in program.functions.items() if root is program or root is each]
+            return [PipelineRun(pipeline, each, f"{path}/function({name})", program) for name, each in inside]
+        if root is not program:
+            raise PipelineError(f"a pass on a function can not run '{pipeline}'", hint="run it on the whole program")
+        return [PipelineRun(pipeline, root, f"{path}/program", program)]
+
+    def _run_pass(self, pass_: Pass, inside: PipelineRun) -> bool:
+        function = next((name for name, each in self._program.functions.items() if each is inside.root), None)
+        run = PassRun(pass_, inside.root, f"{inside.path}/{pass_}", self._program, function, self._analyses)
+        try:
+            outcome = self._around.around_pass(run, lambda: self._apply(run))
+        except Exception as error:
+            raise failure_of(run, error) from error
+        if outcome.changed:
+            self._analyses.keep_only(outcome.preserved)
+        return outcome.changed
+
+    def _apply(self, run: PassRun) -> Outcome:
+        from ..ir.pymil import graph_pass_scope, unique_names
+        from ..ir.walking import names_in
+
+        name = str(run.pass_).partition("{")[0]
+        context = PassContext(name, run, self._say, self._around.admits, self._nest)
+        # coremltools' passes enter their own scope: entering one here too would name them twice.
+        scope = nullcontext() if isinstance(run.pass_, CoremltoolsPass) else graph_pass_scope(name)
+        with unique_names(names_in(self._program)), scope:
+            outcome: Outcome = run.pass_.run(run.root, context)
+        return outcome
+
+    def _nest(self, pipeline: Pipeline, root: Any, inside: PassRun) -> bool:
+        return self._run_nested(pipeline, root, inside.path)
+
+    def _say(self, remark: Remark) -> None:
+        self.remarks.append(remark)
+        self._around.say(remark)
