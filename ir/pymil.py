@@ -39,6 +39,7 @@ from coremltools.converters.mil.mil.passes.graph_pass import AbstractGraphPass
 from coremltools.converters.mil.mil.program import StateTensorPlaceholder, get_new_symbol, get_new_variadic_symbol
 from coremltools.converters.mil.mil.scope import ScopeInfo, ScopeSource
 from coremltools.converters.mil.mil.types.symbolic import is_symbolic
+from coremltools.converters.mil.mil.var import InternalVar
 
 from .dtypes import DType, dtype_named, dtype_of_proto
 from .errors import ProgramError, did_you_mean
@@ -48,6 +49,7 @@ __all__ = [
     "AbstractGraphPass",
     "Block",
     "Function",
+    "InternalVar",
     "ListVar",
     "Operation",
     "Placeholder",
@@ -267,7 +269,11 @@ class _FreeNames(defaultdict[str, int]):
 
     def __init__(self, taken: Iterable[str]) -> None:
         super().__init__(int)
-        self._taken = set(taken)
+        self._given = taken
+
+    @functools.cached_property
+    def _taken(self) -> set[str]:
+        return set(self._given)  # when the first name is asked for: many passes make no op
 
     def __getitem__(self, stem: str) -> int:
         count = super().__getitem__(stem)

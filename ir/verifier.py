@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 
 from .diagnostics import Diagnostic
 from .errors import MiloptError, Subject
-from .pymil import inside, op_class, opset_of, types
+from .pymil import InternalVar, inside, op_class, opset_of, types
 from .targets import Opset
 from .type_words import type_words
 from .walking import input_values
@@ -21,17 +21,33 @@ def verify(program: Any) -> list[Diagnostic]:
     with inputs, ops belong to the opset, required inputs are there, inputs that must be constant are, and types are
     those of the op's own inference. Linear in the size of the program.
     """
-    found: list[Diagnostic] = []
-    for name, function in program.functions.items():
-        place = Subject(name)
-        checker = _Checker(place, opset_of(function))
-        with inside(function):  # some ops ask the current block for its opset when they infer types
-            found += checker.check_block(function, list(function.inputs.values()), {})
-        found += [_diagnostic(place, fault) for fault in checker.wrong_uses()]
-    return found
+    return Verifier().verify(program)
+
+
+class Verifier:
+    """Verifies a program again and again: an op that was found right is not looked into twice while it is as it was.
+
+    Names, visibility and use lists depend on what is around an op, and are checked each time.
+    """
+
+    def __init__(self) -> None:
+        self._right: _Signatures = {}
+
+    def verify(self, program: Any) -> list[Diagnostic]:
+        """See `verify`."""
+        found: list[Diagnostic] = []
+        right: _Signatures = {}
+        for name, function in program.functions.items():
+            checker = _Checker(Subject(name), opset_of(function), self._right, right)
+            with inside(function):  # some ops ask the current block for its opset when they infer types
+                found += checker.check_block(function, list(function.inputs.values()), {})
+            found += [_diagnostic(Subject(name), fault) for fault in checker.wrong_uses()]
+        self._right = right  # and nothing of ops that are gone
+        return found
 
 
 _Words: TypeAlias = tuple[str, str | None]  # what is wrong, and a hint
+_Signatures: TypeAlias = dict[Any, list[Any]]  # what an op takes and gives when it was found right
 
 
 def _diagnostic(subject: Subject, words: _Words) -> Diagnostic:
@@ -39,9 +55,9 @@ def _diagnostic(subject: Subject, words: _Words) -> Diagnostic:
 
 
 class _Checker:
-    def __init__(self, place: Subject, opset: Opset) -> None:
-        self._place, self._opset = place, opset
-        self._uses: dict[Any, Counter[Any]] = {}
+    def __init__(self, place: Subject, opset: Opset, before: _Signatures, now: _Signatures) -> None:
+        self._place, self._opset, self._before, self._now = place, opset, before, now
+        self._uses: dict[Any, list[Any]] = {}
 
     def check_block(self, block: Any, inputs: list[Any], visible: dict[str, Any]) -> Iterator[Diagnostic]:
         """The faults of a block, given what is visible around it."""
@@ -49,12 +65,15 @@ class _Checker:
         for var in inputs:
             yield from self._define(var, visible, self._place)
         for operation in block.operations:
-            where = Subject(self._place.function, operation.name, operation.op_type)
-            yield from (_diagnostic(where, fault) for fault in self._check_op(operation, visible))
+            yield from self._check_op(operation, visible)
             for nested in operation.blocks:
                 yield from self.check_block(nested, list(nested.inputs), visible)
             for var in operation.outputs:
-                yield from self._define(var, visible, where)
+                if var.name in visible:
+                    yield from self._define(var, visible, _subject(self._place, operation))
+                else:
+                    visible[var.name] = var
+                    self._uses[var] = []
         for var in block.outputs:
             if visible.get(var.name) is not var:
                 message = f"the output {var.name!r} is not defined in or around its block"
@@ -65,24 +84,51 @@ class _Checker:
             words = f"the name {var.name!r} is defined twice", "names are unique where they are visible"
             yield _diagnostic(where, words)
         visible[var.name] = var
-        self._uses.setdefault(var, Counter())  # the blocks of a loop may share their input values
+        self._uses.setdefault(var, [])  # the blocks of a loop may share their input values
 
-    def _check_op(self, operation: Any, visible: dict[str, Any]) -> Iterator[_Words]:
-        for parameter, var in input_values(operation):
-            if visible.get(var.name) is not var:
-                yield f"its input {parameter!r}, {var.name!r}, is not defined before it", "move it behind that op"
+    def _check_op(self, operation: Any, visible: dict[str, Any]) -> Iterator[Diagnostic]:
+        signature: list[Any] = []
+        for var in _given(operation):
+            if visible.get(var.name) is var:
+                self._uses[var].append(operation)
             else:
-                self._uses[var][operation] += 1
-        yield from _wrong_class(operation, self._opset)
-        yield from _wrong_inputs(operation)
-        yield from _wrong_types(operation)
+                yield _diagnostic(_subject(self._place, operation), _undefined(operation, var))
+            signature += (var, var._sym_type)  # noqa: SLF001 - the type itself, not a copy
+        signature += [var._sym_type for var in operation.outputs]  # noqa: SLF001
+        if self._before.get(operation) != signature:
+            faults = [*_wrong_class(operation, self._opset), *_wrong_inputs(operation), *_wrong_types(operation)]
+            yield from (_diagnostic(_subject(self._place, operation), fault) for fault in faults)
+            if faults:
+                return
+        self._now[operation] = signature
 
     def wrong_uses(self) -> Iterator[_Words]:
         """The values whose use lists are wrong; after all blocks were checked."""
         for var, uses in self._uses.items():
-            if Counter(var.child_ops) != uses:
+            listed = var._child_ops  # noqa: SLF001 - `child_ops` makes a copy each time
+            if listed != uses and Counter(listed) != Counter(uses):
                 message = f"the use list of {var.name!r} does not agree with the ops that use it"
                 yield message, "a pass edited it around PyMIL: rewire values by the block's methods"
+
+
+def _given(operation: Any) -> list[Any]:
+    """What `input_values` gives without the parameters, at a fraction of the cost."""
+    found: list[Any] = []
+    for value in operation._input_vars.values():  # noqa: SLF001 - `inputs` makes a copy each time
+        if isinstance(value, list | tuple):
+            found += value
+        elif value is not None and type(value) is not InternalVar:
+            found.append(value)
+    return found
+
+
+def _undefined(operation: Any, var: Any) -> _Words:
+    parameter = next(parameter for parameter, value in input_values(operation) if value is var)
+    return f"its input {parameter!r}, {var.name!r}, is not defined before it", "move it behind that op"
+
+
+def _subject(place: Subject, operation: Any) -> Subject:
+    return Subject(place.function, operation.name, operation.op_type)
 
 
 def _wrong_class(operation: Any, opset: Opset) -> Iterator[_Words]:

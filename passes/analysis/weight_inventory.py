@@ -12,7 +12,7 @@ from ...ir.constants import SMALLEST_WEIGHT
 from ..analyses import Analysis, AnalysisManager
 
 
-@attrs.frozen(eq=False)
+@attrs.frozen
 class Use:
     """One use of a constant as an op's input.
 
@@ -23,12 +23,12 @@ class Use:
             `WEIGHT_OPERANDS`.
     """
 
-    op: Any
+    op: Any = attrs.field(eq=id)
     parameter: str
     channel_axis: int | None
 
 
-@attrs.frozen(eq=False)
+@attrs.frozen
 class Constant:
     """A constant of at least `SMALLEST_WEIGHT` elements.
 
@@ -39,8 +39,8 @@ class Constant:
         is_output: whether a block returns it.
     """
 
-    op: Any
-    value: np.ndarray
+    op: Any = attrs.field(eq=id)
+    value: np.ndarray = attrs.field(eq=id)
     uses: tuple[Use, ...]
     is_output: bool
 
@@ -117,7 +117,7 @@ _PAYLOADS = frozenset({"data", "quantized_data", "indices", "nonzero_data", "sou
 _RULES = {(operand.op_type, operand.parameter): operand.channel_axis for operand in WEIGHT_OPERANDS}
 
 
-@attrs.frozen(eq=False)
+@attrs.frozen
 class WeightInventory(Analysis):
     """Every constant of at least `SMALLEST_WEIGHT` elements, in the program's order, nested blocks included."""
 

@@ -8,6 +8,7 @@ from ...ir.errors import ProgramError
 from .base import Instrumentation
 
 if TYPE_CHECKING:
+    from ...ir.verifier import Verifier
     from ..base import Outcome
     from ..runs import PassRun
 
@@ -15,11 +16,17 @@ if TYPE_CHECKING:
 class VerifyEach(Instrumentation):
     """Verifies the program after each pass that changed it, and names the pass that broke it."""
 
+    def __init__(self) -> None:
+        self._verifier: Verifier | None = None  # knows what was right after the pass before
+
     def after_pass(self, run: PassRun, outcome: Outcome) -> None:
         """Raises when the program is not well formed any more."""
-        from ...ir.verifier import verify
+        from ...ir.verifier import Verifier
 
-        found = verify(run.program) if outcome.changed else []
+        if not outcome.changed:
+            return
+        self._verifier = self._verifier or Verifier()
+        found = self._verifier.verify(run.program)
         if found:
             more = f"; {len(found) - 1} more" if len(found) > 1 else ""
             raise ProgramError(f"the program is not valid after it: {found[0]}{more}", subject=found[0].subject)

@@ -12,7 +12,8 @@ from ...ir.targets import IOS16, IOS18, Opset
 from ...ir.weights.files import release_pages
 from ..analysis.weight_inventory import WeightInventory
 from ..analysis.weight_plan import Decision, plan_weights
-from ..base import UNCHANGED, Outcome, Pass, PassContext
+from ..base import UNCHANGED, Outcome, Pass
+from ..context import PassContext
 from ..numerics import QuantizedTensor, quantize
 from ..options import option
 
@@ -35,13 +36,31 @@ class QuantizeWeights(Pass):
 
     Before:
 
-        tensor<fp16, [64, 40]> w = const()[name = string("w"), val = tensor<fp16, [64, 40]>(...)];
+        func main<ios18>(tensor<fp16, [2, 6]> x) {
+            tensor<fp16, [2, 6]> w = const()[val = tensor<fp16, [2, 6]>([[127, -1, 0, 64, 5, 3], [2, -254, 100, 9, 8, 0]])];
+            tensor<fp16, [2, 2]> y = linear(bias = tensor<fp16, [2]>([1, 2]), weight = w, x = x);
+        } -> (y);
 
-    After, for iOS 18:
+    After, with `min-elements=0`:
 
-        tensor<fp16, [64, 40]> w = constexpr_blockwise_shift_scale(data = tensor<int8, [64, 40]>(...),
-            scale = tensor<fp16, [64, 1]>(...))[name = string("w")];
+        func main<ios18>(tensor<fp16, [2, 6]> x) {
+            tensor<fp16, [2, 6]> w = constexpr_blockwise_shift_scale(
+                data = tensor<int8, [2, 6]>([[127, -1, 0, 64, 5, 3], [1, -127, 50, 4, 4, 0]]),
+                scale = tensor<fp16, [2, 1]>([[1], [2]]));
+            tensor<fp16, [2, 2]> y = linear(bias = tensor<fp16, [2]>([1, 2]), weight = w, x = x);
+        } -> (y);
+
+    After, with `dtype=uint8 granularity=per-tensor min-elements=0`:
+
+        func main<ios18>(tensor<fp16, [2, 6]> x) {
+            tensor<fp16, [2, 6]> w = constexpr_blockwise_shift_scale(
+                data = tensor<uint8, [2, 6]>([[192, 128, 128, 160, 130, 130], [129, 1, 178, 132, 132, 128]]),
+                offset = tensor<uint8, [1, 1]>([[128]]), scale = tensor<fp16, [1, 1]>([[2]]));
+            tensor<fp16, [2, 2]> y = linear(bias = tensor<fp16, [2]>([1, 2]), weight = w, x = x);
+        } -> (y);
     """
+
+    targets = "iOS16 and later"
 
     dtype: str = option("int8", help="the type of the codes", choices=("int8", "uint8"))
     mode: str = option(
@@ -66,14 +85,14 @@ class QuantizeWeights(Pass):
         )
         cache: _Cache = {}
         for decision in decisions:
-            if decision.refusal is None:
-                self._apply(decision, opset, cache, context)
-            else:
+            if decision.refusal is not None:
                 _explain(decision, context)
+            elif context.admits("quantize", decision.constant.op):
+                self._apply(decision, opset, cache, context)
         return Outcome(changed=True) if cache else UNCHANGED
 
     def _apply(self, decision: Decision, opset: Opset, cache: _Cache, context: PassContext) -> None:
-        from ...ir.rewriting import replace_op
+        from ...ir.rewriting.replacing import replace_op
 
         constant, value = decision.constant, decision.constant.value
         key = (value.ctypes.data, value.strides, value.shape, value.dtype.str, decision.axis)

@@ -7,7 +7,7 @@ from typing import Any
 import attrs
 
 from ...ir.targets import parse_target
-from ..base import Outcome, Pass
+from ..base import UNCHANGED, Outcome, Pass
 from ..context import PassContext
 from ..options import option
 
@@ -24,17 +24,29 @@ class RaiseOpset(Pass):
 
     Before:
 
-        func main<ios16>(tensor<fp32, [10, 20]> x) {
+        func main<ios16>(tensor<fp16, [2, 2]> x) {
+            tensor<fp16, [2, 2]> w = constexpr_lut_to_dense()[indices = tensor<uint8, [1]>([0x1b]),
+                lut = tensor<fp16, [4]>([0, 1, 2, 3]), shape = tensor<uint32, [2]>([2, 2])];
+            tensor<fp16, [2, 2]> y = linear(bias = tensor<fp16, [2]>([1, 2]), weight = w, x = x);
+        } -> (y);
 
     After, with `target=iOS18`:
 
-        func main<ios18>(tensor<fp32, [10, 20]> x) {
+        func main<ios18>(tensor<fp16, [2, 2]> x) {
+            tensor<fp16, [2, 2]> w = constexpr_lut_to_dense(indices = tensor<uint2, [2, 2]>([[3, 2], [1, 0]]),
+                lut = tensor<fp16, [1, 1, 4, 1]>([[[[0], [1], [2], [3]]]]));
+            tensor<fp16, [2, 2]> y = linear(bias = tensor<fp16, [2]>([1, 2]), weight = w, x = x);
+        } -> (y);
     """
 
     target: str = option(str, help="the deployment target, such as iOS17 or macOS15", check=parse_target)
 
-    def run(self, root: Any, context: PassContext) -> Outcome:  # noqa: ARG002
+    def run(self, root: Any, context: PassContext) -> Outcome:
         """See the class."""
+        from ...ir.pymil import opset_of
         from ...ir.upgrading import raise_opset
 
-        return Outcome(changed=raise_opset(root, parse_target(self.target)))
+        target = parse_target(self.target)
+        if opset_of(root) == target or not context.admits(self.pass_name()):
+            return UNCHANGED
+        return Outcome(changed=raise_opset(root, target))

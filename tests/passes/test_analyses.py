@@ -16,17 +16,8 @@ from milopt.passes.manager import PassManager
 from milopt.passes.pipeline import Pipeline, program_pipeline
 from milopt.passes.runs import AnalysisRun, PassRun
 from milopt.passes.transforms.quantize_weights import QuantizeWeights
-from support.passes import made, run_passes
+from support.passes import OpCount, made, run_passes
 from support.programs import PROGRAMS
-
-
-@attrs.frozen
-class OpCount(Analysis):
-    count: int
-
-    @classmethod
-    def run(cls, program: Any, analyses: AnalysisManager) -> OpCount:  # noqa: ARG003
-        return cls(sum(1 for _ in walk(program)))
 
 
 @attrs.frozen

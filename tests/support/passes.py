@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 import attrs
 from milopt.ir.walking import walk
+from milopt.passes.analyses import Analysis, AnalysisManager
 from milopt.passes.base import UNCHANGED, Anchor, Outcome, Pass
 from milopt.passes.context import PassContext
 from milopt.passes.instrumentation.base import Instrumentation
@@ -63,3 +64,14 @@ class NoteFunctions(Note):
     """The same for one function at a time."""
 
     anchor: ClassVar[Anchor] = "function"
+
+
+@attrs.frozen
+class OpCount(Analysis):
+    """How many ops a program has, constants included."""
+
+    count: int
+
+    @classmethod
+    def run(cls, program: Any, analyses: AnalysisManager) -> OpCount:  # noqa: ARG003
+        return cls(sum(1 for _ in walk(program)))

@@ -1,0 +1,64 @@
+"""Tells whether a program may have been edited, at next to no cost: passes of other origin do not say."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from threading import RLock
+from typing import Any
+
+from .pymil import Block, Operation, Program, Var
+
+_PARTS = (Block, Operation, Program, Var)
+# Derived by PyMIL from the program whenever a block is left; nothing that edits could be told from.
+_DERIVED = frozenset({"_nonreplaceable_vars_upstream", "nonreplaceable_vars_upstream", "is_descendant_of_const"})
+
+
+class EditWatch:
+    """Counts attributes that are set on parts of any program: no pass edits one without setting some.
+
+    Ops enter and leave blocks, values get users, names and types change by attributes. What is missed is an input that
+    is put into an op's own dictionary, or a function into the program's, and nothing else done: who can not rule that
+    out compares `structure.snapshot`s instead.
+
+    Attributes:
+        count: grows with each attribute that is set.
+    """
+
+    def __init__(self) -> None:
+        self.count = 0
+
+
+_lock = RLock()
+_watches: list[EditWatch] = []
+
+
+def _set_attribute(part: Any, name: str, value: Any) -> None:
+    object.__setattr__(part, name, value)
+    if name not in _DERIVED:
+        for watch in _watches:
+            watch.count += 1
+
+
+@contextmanager
+def watching_edits() -> Iterator[EditWatch]:
+    """A watch that counts while this lasts."""
+    watch = EditWatch()
+    with _lock:
+        _watches.append(watch)
+        _install(_set_attribute)
+    try:
+        yield watch
+    finally:
+        with _lock:
+            _watches.remove(watch)
+            if not _watches:
+                _install(None)
+
+
+def _install(setter: Callable[[Any, str, Any], None] | None) -> None:
+    for part in _PARTS:
+        if setter is not None:
+            part.__setattr__ = setter
+        elif "__setattr__" in vars(part):
+            del part.__setattr__
