@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,9 +20,6 @@ if TYPE_CHECKING:
     from ..passes.instrumentation.base import Instrumentation
     from ..passes.pipeline import Pipeline
     from ..passes.remarks import Remark
-
-_OP = re.compile(r"op '([^']+)'")
-
 
 @attrs.frozen
 class Unit:
@@ -93,10 +89,9 @@ class Work:
         if isinstance(self.error, TextError):
             yield from self.error.diagnostics
         elif self.error is not None:
-            where = self.error.where or ""
-            named = _OP.search(where)
-            found = Diagnostic(where, self.error.message, self.error.hint)
-            yield self._located(found, named.group(1)) if named else found
+            subject = self.error.subject
+            found = Diagnostic(self.error.where or "", self.error.message, self.error.hint, subject=subject)
+            yield self._located(found, subject.op, subject.function) if subject and subject.op else found
 
     def _located(self, diagnostic: Diagnostic, op: str, function: str | None = None) -> Diagnostic:
         if self.model is None or self.model.origin.text is None:

@@ -18,7 +18,7 @@ def failure_of(run: PassRun, error: Exception) -> PassFailure:
     subject = _subject(run, error)
     if isinstance(error, MiloptError):
         message, hint = error.message, error.hint
-        place = error.where or ("" if error.subject else str(subject or ""))  # what names its subject says where itself
+        place = error.where or str(subject or "")
     else:
         message, hint = f"failed with {type(error).__name__}" + (f": {error}" if str(error) else ""), _DEFECT
         place = str(subject or "")

@@ -57,5 +57,5 @@ def _require_same(before: _Fingerprints, run: PassRun) -> None:
     subject = next((now[0] for then, now in zip(before, after, strict=False) if then != now), None)
     if subject is None:
         subject = (max(before, after, key=len))[min(len(before), len(after))][0]
-    words = f"it says that it changed nothing, but {subject} is not as it was"
+    words = "it says that it changed nothing, but this is not as it was"
     raise ProgramError(words, hint="return Outcome(changed=True)", subject=subject)

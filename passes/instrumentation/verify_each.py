@@ -28,5 +28,7 @@ class VerifyEach(Instrumentation):
         self._verifier = self._verifier or Verifier()
         found = self._verifier.verify(run.program)
         if found:
-            more = f"; {len(found) - 1} more" if len(found) > 1 else ""
-            raise ProgramError(f"the program is not valid after it: {found[0]}{more}", subject=found[0].subject)
+            first, *rest = found
+            more = f"; {len(rest)} more" if rest else ""
+            message = f"the program is not valid after it: {first.message}{more}"
+            raise ProgramError(message, hint=first.hint, subject=first.subject)

@@ -257,7 +257,8 @@ def test_pass_that_breaks_the_program_is_named(corrupt: Callable[[Any], None], w
     with pytest.raises(PassFailure) as caught:
         run_passes(PROGRAMS["linear_chain"](), Note(), doing(corrupt, "BreakIt"), doing(nothing, "Innocent"))
     text = str(caught.value)
-    assert text.startswith("pass 'break-it': the program is not valid after it: function 'main'")
+    assert text.startswith("pass 'break-it', function 'main'")
+    assert ": the program is not valid after it: " in text
     assert words in text
     assert "\n" not in text
 
@@ -268,7 +269,7 @@ def test_pass_on_a_function_that_breaks_the_program_is_named() -> None:
         return CHANGED
 
     pipeline = program_pipeline(Pipeline("function", (made("BreakIt", run, anchor="function"),)))
-    with pytest.raises(PassFailure, match=r"^pass 'break-it': .*function 'encode'.* defined twice"):
+    with pytest.raises(PassFailure, match=r"^pass 'break-it', function 'encode'.* defined twice"):
         PassManager(pipeline).run(PROGRAMS["two_functions"]())
 
 
@@ -277,7 +278,7 @@ def test_number_of_further_faults_is_told() -> None:
         other_type(program)
         forgotten_use(program)
 
-    with pytest.raises(PassFailure, match=r"; \d+ more$"):
+    with pytest.raises(PassFailure, match=r"; \d+ more"):
         run_passes(PROGRAMS["linear_chain"](), doing(corrupt))
 
 
@@ -290,7 +291,7 @@ def test_pass_is_named_with_its_options() -> None:
             repeated_name(root)
             return CHANGED
 
-    with pytest.raises(PassFailure, match=r"^pass 'break-it\{how=badly\}': the program is not valid after it"):
+    with pytest.raises(PassFailure, match=r"^pass 'break-it\{how=badly\}', function 'main', op 'relu' \(relu\): the program is not valid after it"):
         run_passes(PROGRAMS["linear_chain"](), BreakIt(how="badly"))
 
 
