@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from .ir.text.printer import print_program as print_program
     from .ir.text.reading import parse_program as parse_program
     from .passes.manager import PassManager as PassManager
-    from .passes.pipeline_text import parse_pipeline as parse_pipeline
     from .pipelines.optimize import Optimization as Optimization
     from .pipelines.optimize import optimize as optimize
+    from .pipelines.text import parse_pipeline as parse_pipeline
     from .runtime.session import Session as Session
 
 # Importing coremltools takes a second, so that nothing of it is imported before it is used (PEP 562).
@@ -30,7 +30,7 @@ _HOMES = {
     "TextError": ".ir.diagnostics",
     "load": ".ir.opening",
     "optimize": ".pipelines.optimize",
-    "parse_pipeline": ".passes.pipeline_text",
+    "parse_pipeline": ".pipelines.text",
     "parse_program": ".ir.text.reading",
     "print_program": ".ir.text.printer",
 }

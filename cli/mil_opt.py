@@ -9,7 +9,10 @@ import click
 
 from ..ir.diagnostics import TextError
 from ..ir.errors import CheckFailure, SaveError
-from . import options
+from . import options, reduce_options
+from .instrument_options import instrument_options
+from .optional_values import OptionalValueCommand
+from .reducing import reduce_command
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,17 +20,18 @@ if TYPE_CHECKING:
     from ..ir.model import Model
     from ..ir.text.printer import Weights
     from ..ir.weights.store import MissingWeights
+    from ..passes.instrumentation.base import Instrumentation
+    from .instruments import Instruments
     from .units import Work
 
 STDOUT = "-"
 
 
-@click.command("mil-opt", context_settings={"help_option_names": ["-h", "--help"]})
+@click.command("mil-opt", cls=OptionalValueCommand, context_settings={"help_option_names": ["-h", "--help"]})
 @click.argument("source", metavar="INPUT", required=False, type=click.Path(path_type=Path))
 @click.option(
     "--pass-pipeline",
     "pipeline",
-    default="program()",
     help="Such as 'program(quantize-weights{min-elements=0})'; without it, nothing runs.",
 )
 @click.option(
@@ -53,16 +57,25 @@ STDOUT = "-"
     help="Check that the text's comments, such as // expected-error@+1 {{message}}, tell all errors, and no others; "
     "with --remarks, the remarks as well.",
 )
-@click.option("--remarks", is_flag=True, help="Print what the passes say to stderr.")
-@click.option("--timing", is_flag=True, help="Print the time of each pass to stderr.")
+@instrument_options
 @click.option("--verify-each/--no-verify-each", default=True, help="Verify after each pass.  [default: on]")
+@click.option(
+    "--verify-claims",
+    is_flag=True,
+    help="Check what passes say of themselves: that nothing changed, or that an analysis still holds. Slow.",
+)
+@click.option("--rewrite-limit", type=click.IntRange(min=0), metavar="N", help="Stop rewriting after N rewrites.")
+@reduce_options.command
+@reduce_options.match
+@reduce_options.timeout
 @click.option("--list-passes", is_flag=True, help="List milopt's passes and coremltools' own, and stop.")
+@click.option("--list-pipelines", is_flag=True, help="List the named pipelines, and stop.")
 @click.option("--dump-pass-pipeline", is_flag=True, help="Print the pipeline as text to stderr before it runs.")
 @click.version_option(package_name="milopt", prog_name="mil-opt")
 def mil_opt(
     source: Path | None,
     *,
-    pipeline: str,
+    pipeline: str | None,
     output: str,
     force: bool,
     weights: Weights | None,
@@ -70,52 +83,85 @@ def mil_opt(
     allow_missing_weights: bool,
     split: bool,
     verify_diagnostics: bool,
-    remarks: bool,
-    timing: bool,
+    instruments: Instruments,
     verify_each: bool,
+    verify_claims: bool,
+    rewrite_limit: int | None,
+    reduce: str | None,
+    reduce_match: str | None,
+    reduce_timeout: float | None,
     list_passes: bool,
+    list_pipelines: bool,
     dump_pass_pipeline: bool,
-) -> None:
+) -> int | None:
     """Run a pass pipeline on the ML programs of INPUT.
 
     INPUT is an .mlpackage, a compiled .mlmodelc, MIL text in a .mil file, or - for text from stdin. Without a pipeline
     it is only read, verified and written: a compiled model or a text becomes a package so.
     """
-    from ..passes.instrumentation.base import Instrumentation
-    from ..passes.instrumentation.timing import Timing
-    from ..passes.instrumentation.verify_each import VerifyEach
-    from ..passes.pipeline_text import parse_pipeline
+    from ..ir.text.source import Source
+    from ..pipelines.text import parse_pipeline
     from .units import run_unit, units_of
 
-    if list_passes:
-        _list_passes()
-        return
+    if list_passes or list_pipelines:
+        return _list(passes=list_passes, pipelines=list_pipelines)
     if source is None:
         raise click.UsageError("Missing argument 'INPUT'.")
-    parsed = parse_pipeline(pipeline)
+    missing: MissingWeights = "zeros" if allow_missing_weights else missing_weights
+    if reduce is not None:
+        if pipeline is not None or split:
+            raise click.UsageError("--reduce takes no pipeline and no split input: name them in its command.")
+        _check_output(output, force=force)
+        return reduce_command(
+            source,
+            reduce,
+            output,
+            match=reduce_match,
+            timeout=reduce_timeout,
+            weights=weights,
+            force=force,
+            missing_weights=missing,
+        )
+    if reduce_match is not None or reduce_timeout is not None:
+        raise click.UsageError("--reduce-match and --reduce-timeout need --reduce.")
+    parsed = parse_pipeline(Source("program()" if pipeline is None else pipeline, "--pass-pipeline"))
     _check_output(output, force=force)
     if dump_pass_pipeline:
         click.echo(str(parsed), err=True)
-    clock = Timing()
-    around: list[Instrumentation] = [clock, *([VerifyEach()] if verify_each else [])]
-    missing: MissingWeights = "zeros" if allow_missing_weights else missing_weights
-    done = [run_unit(unit, parsed, around, missing) for unit in units_of(source, split=split)]
-    if remarks and not verify_diagnostics:
-        click.echo("".join(f"{remark}\n" for work in done for remark in work.remarks), err=True, nl=False)
-    if timing:
-        click.echo(clock.report(), err=True)
-    if verify_diagnostics:
-        _check_diagnostics(done, with_remarks=remarks)
-    else:
-        _raise_errors(done)
-    _write(done, output, weights=weights, force=force, allow_missing_weights=allow_missing_weights)
+    checks = _checks(verify_each=verify_each, verify_claims=verify_claims, rewrite_limit=rewrite_limit)
+    around = instruments.instrumentations(*checks, with_remarks=not verify_diagnostics)
+    try:
+        done = [run_unit(unit, parsed, around, missing, instruments) for unit in units_of(source, split=split)]
+        if verify_diagnostics:
+            _check_diagnostics(done, instruments)
+        else:
+            _raise_errors(done)
+        with instruments.phase("writing"):
+            _write(done, output, weights=weights, force=force, allow_missing_weights=allow_missing_weights)
+    finally:
+        instruments.report()
+    return None
 
 
-def _list_passes() -> None:
+def _checks(*, verify_each: bool, verify_claims: bool, rewrite_limit: int | None) -> tuple[Instrumentation, ...]:
+    from ..passes.instrumentation.rewrite_limit import RewriteLimit
+    from ..passes.instrumentation.verify_claims import VerifyClaims
+    from ..passes.instrumentation.verify_each import VerifyEach
+
+    chosen: tuple[Instrumentation | None, ...] = (
+        RewriteLimit(rewrite_limit) if rewrite_limit is not None else None,
+        VerifyClaims() if verify_claims else None,
+        VerifyEach() if verify_each else None,
+    )
+    return tuple(each for each in chosen if each is not None)
+
+
+def _list(*, passes: bool, pipelines: bool) -> None:
     from ..passes.coremltools_passes import coremltools_pass_ids
-    from ..passes.registry import pass_names
+    from .commands.listings import pass_listing, pipeline_listing
 
-    click.echo("\n".join([*pass_names(), *coremltools_pass_ids()]))
+    found = [pass_listing(), *coremltools_pass_ids()] if passes else []
+    click.echo("\n".join([*found, *([pipeline_listing()] if pipelines else [])]))
 
 
 def _check_output(output: str, *, force: bool) -> None:
@@ -136,16 +182,16 @@ def _raise_errors(done: Sequence[Work]) -> None:
     if len(failed) == 1 and failed[0].error is not None and failed[0].unit.text is None:
         raise failed[0].error
     if failed:
-        raise TextError([each for work in failed for each in work.diagnostics(with_remarks=False)])
+        raise TextError([each for work in failed for each in work.diagnostics(lambda _: False)])
 
 
-def _check_diagnostics(done: Sequence[Work], *, with_remarks: bool) -> None:
+def _check_diagnostics(done: Sequence[Work], instruments: Instruments) -> None:
     """Raises `CheckFailure` unless each text expects exactly the diagnostics that it gives."""
     from ..ir.text.expectations import unmet
 
     wrong = []
     for work in done:
-        found = work.diagnostics(with_remarks=with_remarks)
+        found = work.diagnostics(instruments.accepts)
         wrong += found if work.unit.text is None else list(unmet(work.unit.text, found))
     for diagnostic in wrong:
         click.echo(diagnostic.render(), err=True)

@@ -86,21 +86,30 @@ class Extract:
 
 def copy_extract(extract: Extract, opset: Opset, convert: InputConverter | None = None) -> Any:
     """A function that does what a part of another does; constants are shared."""
-    inputs = {var.name: _copy_placeholder(var) for var in extract.inputs}
+    inputs = {var.name: copy_placeholder(var) for var in extract.inputs}
     values = {id(var): inputs[var.name].outputs[0] for var in extract.inputs}
     with Function(inputs, available_target(opset)) as result:
-        _Copier(opset, convert, values).fill(extract.operations, extract.outputs)
+        Copier(opset, convert, values).fill(extract.operations, extract.outputs)
     return result
 
 
-def _copy_placeholder(var: Any) -> Any:
+def copy_placeholder(var: Any) -> Any:
+    """A function input like another: of the same name and type, a state for a state."""
     if types.is_state(var.sym_type):
         return StateTensorPlaceholder(var.shape, var.dtype, var.name)
     with without_warnings():
         return Placeholder(var.shape, var.dtype, var.name, allow_rank0_input=not var.shape)
 
 
-class _Copier:
+class Copier:
+    """Copies ops into the current block, in an opset; what they take is looked up among the values copied so far.
+
+    Args:
+        opset: that the copies belong to.
+        convert: changes an op's inputs on the way, if given.
+        values: the copies of values by the `id` of the originals; it grows.
+    """
+
     def __init__(self, opset: Opset, convert: InputConverter | None, values: dict[int, Any]) -> None:
         self._opset, self._convert, self._values = opset, convert, values
 

@@ -41,6 +41,7 @@ from coremltools.converters.mil.mil.scope import ScopeInfo, ScopeSource
 from coremltools.converters.mil.mil.types.symbolic import is_symbolic
 from coremltools.converters.mil.mil.var import InternalVar
 
+from .as_built import remember_as_built
 from .dtypes import DType, dtype_named, dtype_of_proto
 from .errors import ProgramError, did_you_mean
 from .targets import IOS18, OPSETS, Opset, opset_of_specification
@@ -61,6 +62,7 @@ __all__ = [
     "builtin_type",
     "curr_block",
     "dtype_of",
+    "given_values",
     "graph_pass_scope",
     "inside",
     "is_symbolic",
@@ -255,7 +257,10 @@ def new_operation(cls: Any, *, name: str, inputs: dict[str, Any], before: Any = 
     ) as error:
         reason = error.args[0] if error.args else repr(error)
         raise ProgramError(f"op of type {cls.__name__!r} is not valid: {reason}", where=f"op {name!r}") from error
-    return (outputs[0] if isinstance(outputs, list | tuple) else outputs).op
+    operation = (outputs[0] if isinstance(outputs, list | tuple) else outputs).op
+    if not operation.blocks:
+        remember_as_built(operation, given_values(operation))
+    return operation
 
 
 def new_constant(value: Value, stem: str) -> Any:
@@ -291,6 +296,17 @@ def unique_names(taken: Iterable[str]) -> Iterator[None]:
         yield
     finally:
         mb.name_count = previous
+
+
+def given_values(operation: Any) -> list[Any]:
+    """The values that an op takes, as `walking.input_values` gives them, at a fraction of the cost."""
+    found: list[Any] = []
+    for value in operation._input_vars.values():  # noqa: SLF001 - `inputs` makes a copy each time
+        if isinstance(value, list | tuple):
+            found += value
+        elif value is not None and type(value) is not InternalVar:
+            found.append(value)
+    return found
 
 
 @contextmanager

@@ -6,9 +6,10 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any, TypeAlias
 
+from .as_built import Signature, is_as_built, signature_of
 from .diagnostics import Diagnostic
 from .errors import MiloptError, Subject
-from .pymil import InternalVar, inside, op_class, opset_of, types
+from .pymil import given_values, inside, op_class, opset_of, types
 from .targets import Opset
 from .type_words import type_words
 from .walking import input_values
@@ -47,7 +48,7 @@ class Verifier:
 
 
 _Words: TypeAlias = tuple[str, str | None]  # what is wrong, and a hint
-_Signatures: TypeAlias = dict[Any, list[Any]]  # what an op takes and gives when it was found right
+_Signatures: TypeAlias = dict[Any, Signature]  # of ops that were found right
 
 
 def _diagnostic(subject: Subject, words: _Words) -> Diagnostic:
@@ -87,16 +88,17 @@ class _Checker:
         self._uses.setdefault(var, [])  # the blocks of a loop may share their input values
 
     def _check_op(self, operation: Any, visible: dict[str, Any]) -> Iterator[Diagnostic]:
-        signature: list[Any] = []
-        for var in _given(operation):
+        given = given_values(operation)
+        for var in given:
             if visible.get(var.name) is var:
                 self._uses[var].append(operation)
             else:
                 yield _diagnostic(_subject(self._place, operation), _undefined(operation, var))
-            signature += (var, var._sym_type)  # noqa: SLF001 - the type itself, not a copy
-        signature += [var._sym_type for var in operation.outputs]  # noqa: SLF001
+        signature = signature_of(operation, given)
         if self._before.get(operation) != signature:
-            faults = [*_wrong_class(operation, self._opset), *_wrong_inputs(operation), *_wrong_types(operation)]
+            faults = [*_wrong_class(operation, self._opset)]
+            if not is_as_built(operation, signature):
+                faults += [*_wrong_inputs(operation), *_wrong_types(operation)]
             yield from (_diagnostic(_subject(self._place, operation), fault) for fault in faults)
             if faults:
                 return
@@ -109,17 +111,6 @@ class _Checker:
             if listed != uses and Counter(listed) != Counter(uses):
                 message = f"the use list of {var.name!r} does not agree with the ops that use it"
                 yield message, "a pass edited it around PyMIL: rewire values by the block's methods"
-
-
-def _given(operation: Any) -> list[Any]:
-    """What `input_values` gives without the parameters, at a fraction of the cost."""
-    found: list[Any] = []
-    for value in operation._input_vars.values():  # noqa: SLF001 - `inputs` makes a copy each time
-        if isinstance(value, list | tuple):
-            found += value
-        elif value is not None and type(value) is not InternalVar:
-            found.append(value)
-    return found
 
 
 def _undefined(operation: Any, var: Any) -> _Words:

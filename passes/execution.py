@@ -41,8 +41,11 @@ class Execution:
         Raises:
             PassFailure: a pass failed.
         """
+        from ..ir.fast_editing import fast_editing
+
         outermost = pipeline if pipeline.anchor == "program" else Pipeline("program", (pipeline,))
-        return self._run_pipeline(PipelineRun(outermost, self._program, "program", self._program, original))
+        with fast_editing():
+            return self._run_pipeline(PipelineRun(outermost, self._program, "program", self._program, original))
 
     def _run_pipeline(self, run: PipelineRun) -> bool:
         def work() -> bool:

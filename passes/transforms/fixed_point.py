@@ -26,6 +26,18 @@ class FixedPoint(Pass):
         1. The pipeline runs inside this pass, with all instrumentations around its passes.
         2. It runs at least once and at most `max-iterations` times.
         3. A pipeline that changes something in the last of them is left as it is then, or with `must-converge` refused.
+
+    Before:
+
+        func main<ios16>(tensor<fp16, [10, 20]> x) {
+            tensor<fp16, [10, 20]> y = relu(x = x)[name = string("y")];
+        } -> (y);
+
+    After, with `pipeline={program(raise-opset{target=iOS18}, function(canonicalize))} max-iterations=3`:
+
+        func main<ios18>(tensor<fp16, [10, 20]> x) {
+            tensor<fp16, [10, 20]> y = relu(x = x)[name = string("y")];
+        } -> (y);
     """
 
     statistics: ClassVar[Mapping[str, str]] = {
