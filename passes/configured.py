@@ -21,9 +21,11 @@ class Configured:
 
     Attributes:
         noun: what it is, for messages.
+        targets: the deployment targets that it works for, in words; empty if it does for all.
     """
 
     noun: ClassVar[str] = "pass"
+    targets: ClassVar[str] = ""
 
     @classmethod
     def pass_name(cls) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 import attrs
 import numpy as np
@@ -61,6 +62,11 @@ class QuantizeWeights(Pass):
     """
 
     targets = "iOS16 and later"
+    statistics: ClassVar[Mapping[str, str]] = {
+        "weights": "weights that it quantized",
+        "left-alone": "weights that it left alone",
+        "bytes-saved": "bytes that the quantized ones take less",
+    }
 
     dtype: str = option("int8", help="the type of the codes", choices=("int8", "uint8"))
     mode: str = option(
@@ -86,6 +92,7 @@ class QuantizeWeights(Pass):
         cache: _Cache = {}
         for decision in decisions:
             if decision.refusal is not None:
+                context.count("left-alone")
                 _explain(decision, context)
             elif context.admits("quantize", decision.constant.op):
                 self._apply(decision, opset, cache, context)
@@ -99,8 +106,10 @@ class QuantizeWeights(Pass):
         if key not in cache:
             cache[key] = _encode(self._quantize(decision), opset)
             release_pages(value)
+            context.count("bytes-saved", value.nbytes - _bytes_of(cache[key][1]))
         op_type, inputs = cache[key]
         encoded = replace_op(constant.op, op_type, inputs)
+        context.count("weights")
         users = ", ".join(dict.fromkeys(use.op.op_type for use in constant.uses))
         context.remark(
             "passed",
@@ -112,7 +121,7 @@ class QuantizeWeights(Pass):
                 "axis": decision.axis,
                 "scheme": self._scheme,
                 "bytes_before": value.nbytes,
-                "bytes_after": sum(part.nbytes for name, part in inputs.items() if name != "axis"),
+                "bytes_after": _bytes_of(inputs),
             },
         )
 
@@ -142,6 +151,11 @@ def _explain(decision: Decision, context: PassContext) -> None:
             source=refusal.source,
             data={"shape": list(constant.value.shape), "bytes_before": constant.value.nbytes},
         )
+
+
+def _bytes_of(inputs: dict[str, Any]) -> int:
+    """What a weight takes, its scales and zero points included."""
+    return sum(part.nbytes for name, part in inputs.items() if name != "axis")
 
 
 def _encode(tensor: QuantizedTensor, opset: Opset) -> tuple[str, dict[str, Any]]:

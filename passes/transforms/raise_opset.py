@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 import attrs
 
@@ -39,6 +40,8 @@ class RaiseOpset(Pass):
         } -> (y);
     """
 
+    statistics: ClassVar[Mapping[str, str]] = {"functions": "functions that it rebuilt"}
+
     target: str = option(str, help="the deployment target, such as iOS17 or macOS15", check=parse_target)
 
     def run(self, root: Any, context: PassContext) -> Outcome:
@@ -49,4 +52,6 @@ class RaiseOpset(Pass):
         target = parse_target(self.target)
         if opset_of(root) == target or not context.admits(self.pass_name()):
             return UNCHANGED
-        return Outcome(changed=raise_opset(root, target))
+        changed = raise_opset(root, target)
+        context.count("functions", len(root.functions) if changed else 0)
+        return Outcome(changed=changed)

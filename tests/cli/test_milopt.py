@@ -14,18 +14,13 @@ from typing import Any
 import coremltools as ct
 import milopt as package
 import pytest
-from milopt.cli.commands.listings import document_pass
 from milopt.cli.entry import BAD_INPUT, CHECK_FAILED, DONE, INTERRUPTED, run
 from milopt.cli.main import milopt as milopt_command
 from milopt.cli.tables import format_bytes
 from milopt.ir.equality import first_difference
 from milopt.ir.package import package_size
-from milopt.ir.targets import OPSETS
 from milopt.ir.text.printer import print_program, print_proto
 from milopt.ir.walking import walk
-from milopt.passes.coremltools_passes import coremltools_pass_ids
-from milopt.passes.pipeline_text import parse_pipeline
-from milopt.passes.registry import pass_names
 from support.packages import Shelf, contents, copy_package, edit_specification, neural_network
 
 Command = Callable[..., Any]
@@ -119,8 +114,10 @@ def test_nothing_compressed_is_warned_of(milopt: Command) -> None:
 
 def test_times_go_to_stderr(milopt: Command) -> None:
     ran = milopt("optimize", "@linear", "-o", "@/small.mlpackage", "--target", "iOS18", "--timing")
-    paths = [line.split()[-1] for line in ran.err.splitlines()]
-    assert paths == ["program/raise-opset{target=iOS18}", "program/quantize-weights", "total"]
+    head, columns, *names = [line.split()[-1] for line in ran.err.splitlines()]
+    assert (head, columns) == ("time", "name")
+    passes = ["raise-opset{target=iOS18}", "quantize-weights"]
+    assert names == ["program", *passes, "WeightInventory", "Rest", "Total"]
 
 
 def test_reasons_keep_their_brackets(milopt: Command) -> None:
@@ -377,55 +374,6 @@ def test_print_shows_references_in_the_new_dialect_by_default(milopt: Command) -
     ran = milopt("print", "@linear")
     assert ran.out == milopt("print", "@linear", "--weights", "references", "--dialect", "1.3").out
     assert "BLOBFILE(" in ran.out
-
-
-# --- passes and pipelines
-
-
-def test_passes_are_listed_with_their_summaries(milopt: Command) -> None:
-    ran = milopt("passes")
-    assert (ran.code, ran.err) == (DONE, "")
-    rows = [line.split("  ", 1) for line in ran.out.splitlines()]
-    assert [row[0].strip() for row in rows] == pass_names()
-    for name, summary in rows:
-        assert summary.strip() == document_pass(name.strip()).splitlines()[2]
-    assert len({line.index(row[1].strip()) for line, row in zip(ran.out.splitlines(), rows, strict=True)}) == 1
-
-
-@pytest.mark.parametrize("name", ["quantize-weights", "quantize_weights", "raise-opset"])
-def test_pass_is_documented(name: str, milopt: Command) -> None:
-    ran = milopt("passes", name)
-    assert (ran.code, ran.out, ran.err) == (DONE, document_pass(name) + "\n", "")
-
-
-def test_passes_of_coremltools_are_listed(milopt: Command) -> None:
-    ran = milopt("passes", "--coremltools")
-    assert (ran.code, ran.err) == (DONE, "")
-    assert ran.out.splitlines() == coremltools_pass_ids()
-    assert "common::fuse_conv_batchnorm" in ran.out.splitlines()
-
-
-def test_pipelines_are_listed_for_every_target(milopt: Command) -> None:
-    ran = milopt("pipelines")
-    assert (ran.code, ran.err) == (DONE, "")
-    heads = [line for line in ran.out.splitlines() if not line.startswith(" ")]
-    assert heads == [", ".join([opset.ios, *opset.aliases]) for opset in OPSETS]
-    rows = [line.split(maxsplit=1) for line in ran.out.splitlines() if line.startswith(" ")]
-    assert [row[0] for row in rows] == ["none", "w8"] * len(OPSETS)
-    assert [row[1].startswith("not possible: ") for row in rows] == [False, True, *[False] * 8]
-    for _, text in rows:
-        if not text.startswith("not possible"):
-            assert str(parse_pipeline(text)) == text
-
-
-@pytest.mark.parametrize("name", ["iOS18", "macos15", "visionOS2"])
-def test_pipelines_of_one_target_are_listed(name: str, milopt: Command) -> None:
-    ran = milopt("pipelines", "--target", name)
-    assert ran.out.splitlines() == [
-        "iOS18, macOS15, watchOS11, tvOS18, visionOS2",
-        "    none  program(raise-opset{target=iOS18})",
-        "    w8    program(raise-opset{target=iOS18}, quantize-weights)",
-    ]
 
 
 # --- help

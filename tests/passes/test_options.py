@@ -9,9 +9,12 @@ import numpy as np
 import pytest
 from milopt.ir.errors import MiloptError, OptionError
 from milopt.passes.base import Pass
-from milopt.passes.options import format_value, option
+from milopt.passes.options import option, options_of
+from milopt.passes.pipeline import program_pipeline
+from milopt.passes.text.words import format_word
 from milopt.passes.transforms.quantize_weights import QuantizeWeights
 from milopt.passes.transforms.raise_opset import RaiseOpset
+from support.option_passes import EveryKind, Nested, Rounding
 
 
 @attrs.frozen(kw_only=True)
@@ -124,13 +127,23 @@ def test_not_a_number_is_below_every_minimum() -> None:
         EveryOption.from_options({"ratio": "nan"})
 
 
-@pytest.mark.parametrize("given", ["up", "LEFT", "", "left "])
-def test_word_that_is_no_choice_is_refused_with_the_choices(given: str) -> None:
+@pytest.mark.parametrize(
+    ("given", "hint"),
+    [("up", ""), ("", ""), ("LEFT", " (did you mean 'left'?)"), ("left ", " (did you mean 'left'?)")],
+)
+def test_word_that_is_no_choice_is_refused_with_the_choices(given: str, hint: str) -> None:
     with pytest.raises(OptionError) as caught:
         EveryOption.from_options({"side": given})
     assert one_line(caught.value) == (
-        f"pass 'every-option', option 'side': takes one of left, right side, not {given!r}"
+        f"pass 'every-option', option 'side': takes one of left, right side, not {given!r}{hint}"
     )
+
+
+def test_another_number_is_no_misspelt_choice() -> None:
+    with pytest.raises(OptionError, match=r"takes one of int8, uint8, not 'int4'$"):
+        QuantizeWeights(dtype="int4")
+    with pytest.raises(OptionError, match=r"not 'it8' \(did you mean 'int8'\?\)$"):
+        QuantizeWeights(dtype="it8")
 
 
 def test_error_stays_on_one_line_whatever_the_value_is() -> None:
@@ -237,10 +250,92 @@ def test_evolved_pass_is_checked_again() -> None:
         attrs.evolve(QuantizeWeights(), dtype="int4")
 
 
-def test_help_and_choices_stand_beside_the_field() -> None:
-    fields = attrs.fields_dict(EveryOption)
-    assert fields["side"].metadata == {"help": "a choice", "choices": ("left", "right side")}
-    assert fields["count"].metadata == {"help": "a count", "choices": ()}
+def test_what_is_known_of_options_stands_beside_their_fields() -> None:
+    found = options_of(EveryOption)
+    assert list(found) == ["flag", "switch", "count", "ratio", "word", "side"]
+    assert [each.help for each in found.values()][:2] == ["a flag", "a flag that is set"]
+    assert [each.default for each in found.values()] == [False, True, 3, 0.5, "left", "left"]
+    assert [each.choices for each in found.values()] == [(), (), (), (), (), ("left", "right side")]
+    assert options_of(NeedyPass)["count"].default is attrs.NOTHING
+
+
+def test_field_of_no_known_type_is_refused_at_once() -> None:
+    with pytest.raises(TypeError, match="options can not be of the type dict"):
+        option({}, help="a dictionary")
+    with pytest.raises(TypeError, match="a tuple without items needs `of`"):
+        option((), help="a list of what?")
+
+
+def test_field_that_is_no_option_prints_as_well() -> None:
+    @attrs.frozen(kw_only=True)
+    class Plain(Pass):
+        words: str = "a"
+
+    assert str(Plain.from_options({"words": "a b"})) == 'plain{words="a b"}'
+
+
+# --- lists, records and pipelines
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "expected"),
+    [
+        ("counts", (3, 4), (3, 4)),
+        ("counts", [3.0, "4"], (3, 4)),
+        ("counts", "3,4", (3, 4)),
+        ("counts", " 3 , 4 ", (3, 4)),
+        ("counts", "3", (3,)),
+        ("counts", "[]", ()),
+        ("counts", (), ()),
+        ("words", ["a,b", ""], ("a,b", "")),
+        ("words", '"a,b",c', ("a,b", "c")),
+        ("flags", "true,false", (True, False)),
+        ("rounding", Rounding(mode="down"), Rounding(mode="down")),
+        ("rounding", {"mode": "down", "bits": [2]}, Rounding(mode="down", bits=(2,))),
+        ("rounding", "{mode=down bits=2}", Rounding(mode="down", bits=(2,))),
+        ("roundings", [{"mode": "down"}, Rounding()], (Rounding(mode="down"), Rounding())),
+        ("roundings", "{mode=down},{}", (Rounding(mode="down"), Rounding())),
+        ("nested", {"rounding": {"mode": "down"}, "scale": "2"}, Nested(rounding=Rounding(mode="down"), scale=2.0)),
+        ("then", program_pipeline(RaiseOpset(target="iOS18")), program_pipeline(RaiseOpset(target="iOS18"))),
+        ("then", "program(raise-opset{target=iOS18})", program_pipeline(RaiseOpset(target="iOS18"))),
+        ("then", " {program(raise-opset{target=iOS18})}", program_pipeline(RaiseOpset(target="iOS18"))),
+    ],
+)
+def test_lists_records_and_pipelines_are_converted(name: str, given: Any, expected: Any) -> None:
+    assert getattr(EveryKind.from_options({name: given}), name) == expected
+    assert getattr(EveryKind(**{name: given}), name) == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "words"),
+    [
+        ("counts", 3, "'counts': takes a list, each item a whole number, not 3"),
+        ("counts", None, "'counts': takes a list, each item a whole number, not None"),
+        ("counts", {1, 2}, "'counts': takes a list, each item a whole number, not {1, 2}"),
+        ("counts", [1, None], "'counts': takes a whole number, not None"),
+        ("counts", "1,", "'counts': expected a value, found the end of the text in '1,'"),
+        ("counts", "1 2", "'counts': expected the end, found '2' in '1 2'"),
+        ("counts", "1,{a}", "'counts': takes a whole number, not {a}"),
+        ("rounding", 3, "'rounding': takes options in braces such as {mode=... bits=... words=...}, not 3"),
+        ("rounding", "even", "'rounding': takes options in braces such as {mode=... bits=... words=...}, not 'even'"),
+        ("rounding", {"mod": "even"}, "'rounding': has no option 'mod' (did you mean 'mode'?)"),
+        ("rounding", {"mode": "evn"}, "'rounding.mode': takes one of even, nearest-up, down, not 'evn'"),
+        ("rounding", "{mode=even", "'rounding': expected an option or '}', found the end of the text in '{mode=even'"),
+        ("then", 3, "'then': takes a pipeline in braces such as {program(...)}, not 3"),
+        ("then", "program(frob)", "'then': there is no pass or pipeline 'frob' in 'program(frob)'"),
+        ("then", "program(frob", "'then': expected ',' or ')', found the end of the text in 'program(frob'"),
+        ("then", "{flag}", "'then': takes a pipeline in braces such as {program(...)}, not {flag}"),
+    ],
+)
+def test_what_is_no_list_record_or_pipeline_is_refused(name: str, given: Any, words: str) -> None:
+    with pytest.raises(OptionError) as caught:
+        EveryKind.from_options({name: given})
+    assert one_line(caught.value).startswith(f"pass 'every-kind', option {words}")
+
+
+def test_half_characters_are_refused() -> None:
+    with pytest.raises(OptionError, match="option 'word': takes a word, not "):
+        EveryKind(word="\ud800")
 
 
 # --- as text
@@ -264,26 +359,27 @@ def test_pass_prints_what_is_not_its_default(made: Pass, text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "text"),
+    ("word", "text"),
     [
-        (True, "true"),
-        (False, "false"),
-        (-3, "-3"),
-        (0.5, "0.5"),
+        ("-3", "-3"),
         ("plain-word_1.5:/*", "plain-word_1.5:/*"),
         ("two words", '"two words"'),
         ("", '""'),
         ("a,b", '"a,b"'),
         ("{}", '"{}"'),
+        ("[]", '"[]"'),
         ("f(x)=1", '"f(x)=1"'),
         ('say "x"', '"say \\"x\\""'),
         ("back\\slash", "back\\slash"),
         ("back\\ slash", '"back\\\\ slash"'),
-        ("line\nbreak", '"line\nbreak"'),
+        ("line\nbreak", '"line\\nbreak"'),
+        ("no\x00thing", '"no\\x00thing"'),
+        ("a//b", '"a//b"'),
+        ("a/b/", "a/b/"),
     ],
 )
-def test_value_is_quoted_where_the_grammar_needs_it(value: Any, text: str) -> None:
-    assert format_value(value) == text
+def test_word_is_quoted_where_the_grammar_needs_it(word: str, text: str) -> None:
+    assert format_word(word) == text
 
 
 @pytest.mark.parametrize(

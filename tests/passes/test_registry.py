@@ -6,25 +6,34 @@ import inspect
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import attrs
 import pytest
-from milopt.cli.commands.listings import document_pass
 from milopt.ir.errors import PipelineError
 from milopt.passes import transforms
-from milopt.passes.base import UNCHANGED, Anchor, Outcome, Pass
+from milopt.passes.base import UNCHANGED, Outcome, Pass
 from milopt.passes.context import PassContext
-from milopt.passes.options import option
+from milopt.passes.options import option, options_of
+from milopt.passes.pipeline import NamedPipeline
 from milopt.passes.pipeline_text import parse_pipeline
-from milopt.passes.registry import pass_class, pass_names, register, unregister
+from milopt.passes.registry import (
+    element_class,
+    list_passes,
+    pass_class,
+    pass_names,
+    pipeline_class,
+    pipeline_names,
+    register,
+    unregister,
+)
 from milopt.passes.transforms.quantize_weights import QuantizeWeights
 
 Registered = Callable[[type[Pass]], type[Pass]]
 FILES = sorted(file for file in Path(transforms.__path__[0]).glob("*.py") if file.stem != "__init__")
 STEMS = [file.stem for file in FILES]
 # Values for the options that must be given, so that every pass can be made.
-GIVEN = {"raise_opset": {"target": "iOS18"}}
+GIVEN = {"raise_opset": {"target": "iOS18"}, "fixed_point": {"pipeline": "program()"}}
 
 
 def class_of(stem: str) -> type[Pass]:
@@ -47,7 +56,7 @@ def test_there_are_passes() -> None:
 
 
 def test_every_file_is_registered_and_nothing_else() -> None:
-    assert [name.replace("-", "_") for name in pass_names()] == STEMS
+    assert [row.name.replace("-", "_") for row in list_passes() if row.distribution is None] == STEMS
 
 
 @pytest.mark.parametrize("stem", STEMS)
@@ -124,18 +133,19 @@ def test_example_is_indented_text(stem: str, heading: str) -> None:
 
 @pytest.mark.parametrize("stem", STEMS)
 def test_options_have_help_of_one_line(stem: str) -> None:
-    for field in attrs.fields(class_of(stem)):
-        text = field.metadata["help"]
-        assert text
-        assert "\n" not in text
-        assert not text.endswith(".")
+    cls = class_of(stem)
+    assert len(options_of(cls)) == len(attrs.fields(cls))
+    for each in options_of(cls).values():
+        assert each.help
+        assert "\n" not in each.help
+        assert not each.help.endswith(".")
 
 
 @pytest.mark.parametrize("stem", STEMS)
 def test_default_is_one_of_the_choices(stem: str) -> None:
-    for field in attrs.fields(class_of(stem)):
-        choices = field.metadata["choices"]
-        assert not choices or field.default is attrs.NOTHING or field.default in choices
+    for each in options_of(class_of(stem)).values():
+        chosen = each.default if isinstance(each.default, tuple) else (each.default,)
+        assert not each.choices or each.default is attrs.NOTHING or set(chosen) <= set(each.choices)
 
 
 # --- registering
@@ -212,41 +222,40 @@ def test_unknown_name_is_answered_with_the_nearest(name: str, registered: Regist
         pass_class(name)
 
 
-# --- what `milopt passes NAME` prints
+# --- named pipelines
 
 
-def test_documentation_of_a_pass_is_its_own(registered: Registered) -> None:
-    registered(ForTests)
-    assert document_pass("for_tests") == (
-        "for-tests (runs on a program; in coremltools: milopt::for_tests)\n"
-        "\n"
-        "Does nothing.\n"
-        "\n"
-        "Rules:\n"
-        "    1. Nothing is left alone.\n"
-        "\n"
-        "Options:\n"
-        "    flag=false: a flag\n"
-        "    ratio=...: a ratio that must be given\n"
-        '    words="two words" (two words, one): some words'
-    )
+@attrs.frozen(kw_only=True)
+class PipelineForTests(NamedPipeline):
+    """Consists of nothing."""
+
+    def build(self) -> tuple[Pass, ...]:
+        return ()
 
 
-def test_documentation_of_a_pass_without_options_says_nothing_of_them(registered: Registered) -> None:
-    class Bare(Pass):
-        """Does nothing."""
+def test_registered_pipeline_is_known_by_both_names(registered: Registered) -> None:
+    registered(PipelineForTests)  # type: ignore[arg-type]
+    assert pipeline_class("pipeline-for-tests") is pipeline_class("pipeline_for_tests") is PipelineForTests
+    assert element_class("pipeline-for-tests") is PipelineForTests
+    assert "pipeline-for-tests" in pipeline_names()
+    assert "pipeline-for-tests" not in pass_names()
+    unregister(PipelineForTests)
+    assert "pipeline-for-tests" not in pipeline_names()
 
-        anchor: ClassVar[Anchor] = "function"
 
-    registered(Bare)
-    assert document_pass("bare") == ("bare (runs on a function; in coremltools: milopt::bare)\n\nDoes nothing.\n")
+def test_pass_is_no_pipeline(registered: Registered) -> None:
+    registered(PipelineForTests)  # type: ignore[arg-type]
+    with pytest.raises(PipelineError, match=r"^there is no pipeline 'quantize-weights' \(it is a pass\)$"):
+        pipeline_class("quantize-weights")
+    with pytest.raises(PipelineError, match=r"^there is no pass 'pipeline-for-tests' \(it is a pipeline\)$"):
+        pass_class("pipeline-for-tests")
+    with pytest.raises(PipelineError, match=r"\(did you mean 'pipeline-for-tests'\?\)$"):
+        pipeline_class("pipeline-for-test")
 
 
-@pytest.mark.parametrize("stem", STEMS)
-def test_documentation_names_every_option(stem: str) -> None:
-    lines = document_pass(stem).splitlines()
-    assert lines[2] == paragraphs(stem).partition("\n")[0]
-    listed = lines[lines.index("Options:") + 1 :]
-    for field, line in zip(attrs.fields(class_of(stem)), listed, strict=True):
-        assert line.startswith(f"    {field.name.replace('_', '-')}=")
-        assert line.endswith(f": {field.metadata['help']}")
+def test_pass_and_pipeline_can_not_have_one_name(registered: Registered) -> None:
+    registered(PipelineForTests)  # type: ignore[arg-type]
+    with pytest.raises(PipelineError, match=r"^a pass named 'pipeline-for-tests' is registered already$"):
+        register(impostor("PipelineForTests"))
+    with pytest.raises(PipelineError, match=r"^a pipeline named 'raise-opset' is registered already$"):
+        register(type("RaiseOpset", (NamedPipeline,), {}))
