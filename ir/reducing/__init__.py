@@ -1,0 +1,1 @@
+"""Shrinking a program while it stays interesting: delta debugging for MIL."""
