@@ -13,11 +13,10 @@ import click
 
 from ..ir.diagnostics import TextError
 from ..ir.errors import CheckFailure, MiloptError
+from .exit_codes import BAD_INPUT, CHECK_FAILED, DONE, INTERRUPTED
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-DONE, CHECK_FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
 
 
 def milopt() -> None:
@@ -68,7 +67,7 @@ def _run(command: click.Command, argv: list[str]) -> int:
         code = command.main(argv, prog_name=command.name, standalone_mode=False)
     except TextError as error:
         click.echo("\n".join(diagnostic.render() for diagnostic in error.diagnostics), err=True)
-        return BAD_INPUT
+        return CHECK_FAILED if isinstance(error, CheckFailure) else BAD_INPUT
     except MiloptError as error:
         click.echo(f"error: {error}", err=True)
         return CHECK_FAILED if isinstance(error, CheckFailure) else BAD_INPUT

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import attrs
 
-from .errors import ProgramError, Subject
+from .errors import CheckFailure, MiloptError, PassFailure, ProgramError, Subject
 
 Severity = Literal["error", "warning", "remark"]
 
@@ -54,6 +54,7 @@ class Diagnostic:
         severity: a warning leaves a program usable.
         location: the place in the text that the program was read from, if there is one.
         subject: what `where` names, for machines.
+        reproducer: the command that shows it again.
     """
 
     where: str
@@ -62,6 +63,7 @@ class Diagnostic:
     severity: Severity = "error"
     location: Location | None = None
     subject: Subject | None = None
+    reproducer: str | None = None
 
     def __str__(self) -> str:
         """`place: message (hint)`, on one line."""
@@ -73,7 +75,8 @@ class Diagnostic:
         """What it says without its place, on one line: `where: message (hint)`."""
         subject = f"{self.where}: " if self.where else ""
         advice = f" ({self.hint})" if self.hint else ""
-        return " ".join(f"{subject}{self.message}{advice}".split())
+        command = f"; to reproduce: {self.reproducer}" if self.reproducer else ""
+        return " ".join(f"{subject}{self.message}{advice}{command}".split())
 
     def render(self) -> str:
         """As a compiler prints it: place, severity, message and hint, the line of the text and a caret."""
@@ -86,6 +89,7 @@ class Diagnostic:
         """What `--json` prints of it."""
         found: dict[str, Any] = {"severity": self.severity, "where": self.where, "message": self.message}
         found |= {"hint": self.hint} if self.hint else {}
+        found |= {"reproducer": self.reproducer} if self.reproducer else {}
         if self.location:
             found |= {"file": self.location.file, "line": self.location.line, "column": self.location.column}
         return found
@@ -100,3 +104,13 @@ class TextError(ProgramError):
         more = f"; {len(rest)} more fault{'s' if len(rest) > 1 else ''}" if rest else ""
         place = "".join(f"{part}: " for part in (str(first.location or ""), first.where) if part).removesuffix(": ")
         super().__init__(first.message + more, where=place or None, hint=first.hint)
+
+
+def diagnostic_of(error: MiloptError) -> Diagnostic:
+    """What an error says, as a diagnostic without a place."""
+    reproducer = error.reproducer if isinstance(error, PassFailure) else None
+    return Diagnostic(error.where or "", error.message, error.hint, subject=error.subject, reproducer=reproducer)
+
+
+class TextCheckFailure(TextError, CheckFailure):  # noqa: N818 - as CheckFailure
+    """The same for a text in which everything is valid, but for which a check that was asked for did not hold."""

@@ -112,7 +112,7 @@ class PassFailure(MiloptError):  # noqa: N818 - the field says that a pass fails
         self.reproducer: str | None = None
 
     def __str__(self) -> str:
-        """As every error, and the reproducer behind it."""
+        """As every error, and how to reproduce it behind that."""
         return super().__str__() + (f"; to reproduce: {self.reproducer}" if self.reproducer else "")
 
 
@@ -122,6 +122,10 @@ class RunError(MiloptError):
 
 class CheckFailure(MiloptError):  # noqa: N818 - it is the check that fails
     """The input was fine and the work was done, but a check that was asked for did not hold."""
+
+
+class PassCheckFailure(PassFailure, CheckFailure):
+    """A check that was asked for did not hold after a pass."""
 
 
 @contextmanager

@@ -34,11 +34,10 @@ def _add_block(found: list[Any], block: Any, inputs: Iterable[Any]) -> None:
         found += (var, var.name, var.sym_type)
     for operation in block.operations:
         found += (operation, operation.name)
-        for parameter, value in operation._input_vars.items():  # noqa: SLF001 - `inputs` makes a copy each time
+        for value in operation._input_vars.values():  # noqa: SLF001 - `inputs` makes a copy each time
             if isinstance(value, list | tuple):
-                found += (parameter, *value)
-            else:
-                found += (parameter, value)
+                found += value
+            found.append(value)
         for var in operation.outputs:
             found += (var.name, var._sym_type)  # noqa: SLF001 - the type itself, not a copy
         for nested in operation.blocks:

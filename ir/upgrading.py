@@ -15,7 +15,7 @@ import numpy as np
 
 from .copying import copy_function
 from .dtypes import dtype_named, unpack_bits
-from .errors import ProgramError, TargetError
+from .errors import TargetError
 from .pymil import builtin_type, opset_of, types
 from .targets import IOS17, IOS18, Opset
 
@@ -64,7 +64,7 @@ def raise_opset(program: Any, opset: Opset) -> bool:
 def _convert(operation: Any, inputs: dict[str, Any], now: Opset, opset: Opset) -> dict[str, Any]:
     for change in NOT_RAISABLE:
         if operation.op_type == change.op_type and now < change.since <= opset:
-            raise ProgramError(
+            raise TargetError(
                 f"{change.op_type} can not be raised to {change.since} or later: {change.reason}",
                 where=f"op {operation.name!r}",
                 hint=f"choose a target before {change.since}",

@@ -70,6 +70,10 @@ class AnalysisManager:
         """Every analysis that is cached."""
         return (entry.result for entry in self._entries.values())
 
+    def renew(self, result: Analysis) -> None:
+        """Takes an analysis of the program as it is now, for a pass that knows it and will say that it is preserved."""
+        self._entries[type(result)] = _Entry(result, frozenset())
+
     def keep_only(self, preserved: Container[type[Analysis]]) -> None:
         """Forgets every analysis that is not preserved, or needs one that is not."""
         kept: dict[type[Analysis], _Entry] = {}

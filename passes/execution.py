@@ -79,7 +79,10 @@ class Execution:
         try:
             outcome = self._around.around_pass(run, lambda: self._apply(run))
         except Exception as error:
-            raise failure_of(run, error) from error
+            failure = failure_of(run, error)
+            if failure is error:
+                raise
+            raise failure from error
         if outcome.changed:
             self._analyses.keep_only(outcome.preserved)
         return outcome.changed

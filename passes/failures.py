@@ -5,7 +5,7 @@ from __future__ import annotations
 from types import TracebackType
 from typing import Any
 
-from ..ir.errors import MiloptError, PassFailure, Subject
+from ..ir.errors import CheckFailure, MiloptError, PassCheckFailure, PassFailure, Subject
 from .runs import PassRun
 
 _DEFECT = "this is a defect of the pass: please report it"
@@ -23,7 +23,8 @@ def failure_of(run: PassRun, error: Exception) -> PassFailure:
         message, hint = f"failed with {type(error).__name__}" + (f": {error}" if str(error) else ""), _DEFECT
         place = str(subject or "")
     where = f"pass '{run.pass_}'" + (f", {place}" if place else "")
-    return PassFailure(message, where=where, hint=hint, subject=subject, run=run)
+    kind = PassCheckFailure if isinstance(error, CheckFailure) else PassFailure
+    return kind(message, where=where, hint=hint, subject=subject, run=run)
 
 
 def _subject(run: PassRun, error: Exception) -> Subject | None:

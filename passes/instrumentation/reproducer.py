@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import re
 import shlex
+import shutil
 import tempfile
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -48,9 +51,10 @@ class CrashReproducer(Witness):
         flags: what tells `mil-opt` of these; see `reproducers.FLAGS`.
         rewrite_limit: how many rewrites the run admits; all without it.
         overwrite: whether something may stand at `path` already.
+        working: told what is being done, for as long as the context that it gives lasts.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - each is a choice of its own
         self,
         path: Path | None = None,
         *,
@@ -58,10 +62,11 @@ class CrashReproducer(Witness):
         flags: tuple[str, ...] = (),
         rewrite_limit: int | None = None,
         overwrite: bool = False,
+        working: Callable[[str], AbstractContextManager[object]] = nullcontext,
     ) -> None:
         super().__init__()
         self._path, self._checks, self._flags, self._overwrite = path, checks, flags, overwrite
-        self._rewrite_limit = rewrite_limit
+        self._rewrite_limit, self._working = rewrite_limit, working
 
     def before_pipeline(self, run: PipelineRun) -> None:
         """Begins anew with each program."""
@@ -73,7 +78,8 @@ class CrashReproducer(Witness):
         if run.path != "program" or not isinstance(error, PassFailure) or isinstance(self.cause, NO_DEFECTS):
             return
         try:
-            error.reproducer = self._leave(run, error)
+            with self._working("making a reproducer of the failure"):
+                error.reproducer = self._leave(run, error)
         except Exception as problem:  # noqa: BLE001 - whatever goes wrong here must not hide the failure
             words = problem.message if isinstance(problem, MiloptError) else f"{type(problem).__name__}: {problem}"
             why = f"there is no reproducer: {' '.join(words.split())}"
@@ -105,7 +111,7 @@ class CrashReproducer(Witness):
         try:
             write_reproducer(folder / name, tail.program, said, note=str(error))
         except BaseException:
-            folder.rmdir()
+            shutil.rmtree(folder, ignore_errors=True)
             raise
         return folder / name
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Literal
 
-from .counts import PassCounts
+from .counts import MEASURED, PassCounts
 from .paths import parts_of
 
 StatisticsForm = Literal["tree", "list"]
@@ -72,7 +72,8 @@ def _by_name(passes: Iterable[PassCounts]) -> dict[str, list[PassCounts]]:
 
 
 def _lines(runs: Sequence[PassCounts], depth: int) -> Iterator[str]:
-    records = _records(runs)
+    # What a pass could have counted and did not is of no interest: a pass of many patterns names them all.
+    records = [record for record in _records(runs) if record["value"] or record["name"] in MEASURED]
     width = max(len(record["name"]) for record in records)
     for record in records:
         yield f"{'  ' * depth}{record['value']:>10}  {record['name']:{width}}  {record['help']}"

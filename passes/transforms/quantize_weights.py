@@ -38,7 +38,8 @@ class QuantizeWeights(Pass):
     Before:
 
         func main<ios18>(tensor<fp16, [2, 6]> x) {
-            tensor<fp16, [2, 6]> w = const()[val = tensor<fp16, [2, 6]>([[127, -1, 0, 64, 5, 3], [2, -254, 100, 9, 8, 0]])];
+            tensor<fp16, [2, 6]> w =
+                const()[val = tensor<fp16, [2, 6]>([[127, -1, 0, 64, 5, 3], [2, -254, 100, 9, 8, 0]])];
             tensor<fp16, [2, 2]> y = linear(bias = tensor<fp16, [2]>([1, 2]), weight = w, x = x);
         } -> (y);
 

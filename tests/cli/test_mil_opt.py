@@ -146,15 +146,15 @@ def test_remarks_go_to_stderr(name: str, mil_opt: Command, shelf: Shelf) -> None
 
 def test_times_go_to_stderr(mil_opt: Command) -> None:
     ran = mil_opt("@linear", "--timing", "--pass-pipeline=program(quantize-weights, common::noop_elimination)")
-    rows = [line.split() for line in ran.err.splitlines()]
-    assert [row[-1] for row in rows] == ["program/quantize-weights", "program/common::noop_elimination", "total"]
-    assert float(rows[2][0]) == pytest.approx(float(rows[0][0]) + float(rows[1][0]), abs=2e-4)
+    names = [line.split()[-1] for line in ran.err.splitlines()]
+    assert [name for name in names if "-" in name or "::" in name] == ["quantize-weights", "common::noop_elimination"]
+    assert {"reading", "program", "writing", "Rest", "Total"} <= set(names)
     assert ran.out.startswith("program(")
 
 
 def test_times_of_every_program_are_given(mil_opt: Command) -> None:
     ran = mil_opt("@pipeline", "--timing", QUANTIZE)
-    assert [line.split()[-1] for line in ran.err.splitlines()] == ["program/quantize-weights"] * 2 + ["total"]
+    assert [line.split()[-1] for line in ran.err.splitlines()].count("quantize-weights") == 2
 
 
 def test_pipeline_is_dumped_before_it_runs(mil_opt: Command) -> None:
@@ -189,8 +189,6 @@ def test_pass_that_breaks_a_program_is_named(flags: list[str], mil_opt: Command,
     assert (ran.code, ran.out) == (BAD_INPUT, "")
     pattern = r"error: pass 'break-names', .*: the program is not valid after it: .*defined twice.*\n"
     assert re.fullmatch(pattern, ran.err)
-        r"error: pass 'break-names', .*: the program is not valid after it: .*defined twice.*\n", ran.err
-    )
 
 
 def test_nothing_is_verified_when_that_is_asked_for(mil_opt: Command, registered: Registered) -> None:
@@ -221,12 +219,12 @@ class Crash(Pass):
 
 def test_defect_of_a_pass_is_one_line_without_a_traceback(mil_opt: Command, registered: Registered) -> None:
     registered(Crash)
-    ran = mil_opt("@linear", "--pass-pipeline=program(crash)")
-    assert ran == (
-        BAD_INPUT,
-        "",
-        "error: pass 'crash': failed with ValueError: two lines (this is a defect of the pass: please report it)\n",
-    )
+    words = "error: pass 'crash': failed with ValueError: two lines (this is a defect of the pass: please report it)"
+    ran = mil_opt("@linear", "--pass-pipeline=program(crash)", "--no-crash-reproducer")
+    assert ran == (BAD_INPUT, "", f"{words}\n")
+    ran = mil_opt("@linear", "--pass-pipeline=program(crash)", "--crash-reproducer", "@/again.mil")
+    assert ran.err.startswith(f"{words}; to reproduce: mil-opt --run-reproducer ")
+    assert len(ran.err.splitlines()) == 1
 
 
 @pytest.mark.parametrize("name", ["out.mil", "out.mlpackage"])

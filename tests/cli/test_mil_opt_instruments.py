@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 import yaml
 from milopt.cli.entry import BAD_INPUT, CHECK_FAILED, DONE
-from milopt.cli.instrument_flags import InstrumentFlags
-from milopt.cli.instruments import Instruments
+from milopt.cli.opt.instrument_flags import InstrumentFlags
+from milopt.cli.opt.instruments import Instruments
 from milopt.ir.text.reading import parse_program
 from milopt.passes.instrumentation.rewrite_limit import RewriteLimit
 from milopt.passes.instrumentation.verify_each import VerifyEach
@@ -170,11 +170,12 @@ def test_json_is_one_document_of_what_was_asked_for(mil_opt: Command, part: Path
     assert json.loads(mil_opt(part, TWICE, "--json").err) == {}
 
 
-def test_json_of_a_run_that_fails_is_followed_by_the_error(mil_opt: Command, part: Path) -> None:
+def test_json_of_a_run_that_fails_holds_the_errors(mil_opt: Command, part: Path) -> None:
     ran = mil_opt(part, FAILS, "--json", "--log-rewrites")
-    document, end = json.JSONDecoder().raw_decode(ran.err)
+    document = json.loads(ran.err)
     assert [each["name"] for each in document["rewrites"]] == ["quantize", "raise-opset"]
-    assert "error: " in ran.err[end:]
+    assert [each["severity"] for each in document["errors"]] == ["error"]
+    assert "raise-opset" in document["errors"][0]["where"]
     assert ran.code == BAD_INPUT
 
 

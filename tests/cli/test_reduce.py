@@ -13,8 +13,8 @@ import attrs
 import milopt
 import pytest
 from milopt.cli.entry import DONE, INTERRUPTED
-from milopt.cli.reduce_runs import Command, Outcome
-from milopt.cli.reducing import reduce_command
+from milopt.cli.opt.reduce_runs import Command, Outcome
+from milopt.cli.opt.reducing import reduce_command
 from milopt.ir.diagnostics import TextError
 from milopt.ir.errors import OptionError, ProgramError
 from milopt.ir.pymil import mb

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -11,13 +9,10 @@ from milopt.ir.errors import PassFailure, TargetError
 from milopt.passes.analyses import Analysis
 from milopt.passes.base import UNCHANGED, Outcome
 from milopt.passes.instrumentation.base import Instrumentation
-from milopt.passes.instrumentation.timing import Timing
-from milopt.passes.instrumentation.verify_each import VerifyEach
 from milopt.passes.manager import PassManager
 from milopt.passes.pipeline import Pipeline, program_pipeline
 from milopt.passes.runs import AnalysisRun, PassRun, PipelineRun
-from support.editing import find_op
-from support.passes import Note, NoteFunctions, doing, made, run_passes
+from support.passes import Note, NoteFunctions, doing, made
 from support.programs import PROGRAMS
 
 
@@ -136,49 +131,3 @@ def test_instrumentation_that_raises_after_a_pass_fails_it() -> None:
     with pytest.raises(PassFailure, match=r"^pass 'note': not for this chip \(choose another\)$"):
         manager.run(PROGRAMS["linear"]())
     assert events[-2:] == ["a: failed program/note TargetError", "a: failed program(note) PassFailure"]
-
-
-# --- times
-
-
-def repeated_name(program: Any) -> None:
-    find_op(program, "relu").outputs[0].name = "second"
-
-
-def test_time_of_each_pass_is_measured() -> None:
-    clock = Timing()
-    pipeline = program_pipeline(Note(), Pipeline("function", (NoteFunctions(),)))
-    PassManager(pipeline, (clock,)).run(PROGRAMS["two_functions"]())
-    assert [entry.path for entry in clock.times] == [
-        "program/note",
-        "program/function(encode)/note-functions",
-        "program/function(decode)/note-functions",
-    ]
-    assert all(0 < entry.seconds < 60 for entry in clock.times)
-
-
-def test_time_report_adds_up() -> None:
-    clock = Timing()
-    PassManager(program_pipeline(Note(), Note(word="b")), (clock,)).run(PROGRAMS["linear"]())
-    *rows, total = clock.report().splitlines()
-    pattern = r" +(\d+\.\d{4}) s  +(\d+\.\d)%  (\S+)"
-    found = [re.fullmatch(pattern, row) for row in [*rows, total]]
-    assert [each.group(3) for each in found if each] == ["program/note", "program/note{word=b}", "total"]
-    seconds, shares = zip(*[(float(each.group(1)), float(each.group(2))) for each in found if each], strict=True)
-    assert seconds[2] == pytest.approx(sum(seconds[:2]), abs=2e-4)
-    assert shares[2] == 100
-    assert sum(shares[:2]) == pytest.approx(100, abs=0.2)
-
-
-def test_time_report_of_no_pass_is_its_total() -> None:
-    assert Timing().report().split() == ["0.0000", "s", "100.0%", "total"]
-
-
-@pytest.mark.parametrize("clock_first", [True, False], ids=["clock-outside", "clock-inside"])
-@pytest.mark.parametrize("action", [failing, repeated_name], ids=["raises", "breaks"])
-def test_time_of_a_failed_pass_is_measured_once(action: Callable[[Any], None], *, clock_first: bool) -> None:
-    clock = Timing()
-    around = (clock, VerifyEach()) if clock_first else (VerifyEach(), clock)
-    with pytest.raises(PassFailure):
-        run_passes(PROGRAMS["linear_chain"](), Note(), doing(action, "Fail"), around=around)
-    assert [entry.path for entry in clock.times] == ["program/note", "program/fail"]

@@ -291,7 +291,8 @@ def test_pass_is_named_with_its_options() -> None:
             repeated_name(root)
             return CHANGED
 
-    with pytest.raises(PassFailure, match=r"^pass 'break-it\{how=badly\}', function 'main', op 'second' \(linear\): the program is not valid after it"):
+    where = r"^pass 'break-it\{how=badly\}', function 'main', op 'second' \(linear\): "
+    with pytest.raises(PassFailure, match=where + "the program is not valid after it"):
         run_passes(PROGRAMS["linear_chain"](), BreakIt(how="badly"))
 
 

@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from ..ir.diagnostics import Diagnostic, TextError
-from ..ir.errors import MiloptError, PackageError
-from .opening import STDIN, read_stdin, tell_notes
+from ...ir.diagnostics import Diagnostic, TextError, diagnostic_of
+from ...ir.errors import MiloptError, PackageError
+from ..opening import STDIN, read_stdin, tell_notes
 
 if TYPE_CHECKING:
-    from ..ir.model import Model
-    from ..ir.text.places import Places
-    from ..ir.text.source import Source
-    from ..ir.weights.store import MissingWeights
-    from ..passes.instrumentation.base import Instrumentation
-    from ..passes.pipeline import Pipeline
-    from ..passes.remarks import Remark
+    from ...ir.model import Model
+    from ...ir.text.places import Places
+    from ...ir.text.source import Source
+    from ...ir.weights.store import MissingWeights
+    from ...passes.instrumentation.base import Instrumentation
+    from ...passes.pipeline import Pipeline
+    from ...passes.remarks import Remark
+    from .instruments import Instruments
+
 
 @attrs.frozen
 class Unit:
@@ -35,7 +37,7 @@ class Unit:
 
     def open(self, missing_weights: MissingWeights) -> Model:
         """The model; raises what `milopt.load` does."""
-        from ..ir.opening import load, load_text
+        from ...ir.opening import load, load_text
 
         if self.text is None:
             return load(self.path, missing_weights=missing_weights)
@@ -49,7 +51,7 @@ def units_of(path: Path, *, split: bool) -> list[Unit]:
     Raises:
         PackageError: the text can not be read, or a package is to be split.
     """
-    from ..ir.opening import is_text, read_source
+    from ...ir.opening import is_text, read_source
 
     if str(path) == STDIN:
         source = read_stdin()
@@ -79,9 +81,9 @@ class Work:
     remarks: list[Remark] = attrs.Factory(list)
     _places: Places | None = None
 
-    def diagnostics(self, *, with_remarks: bool) -> list[Diagnostic]:
-        """The faults, and what the passes said if that is asked for, with places in the text where there are any."""
-        said = self.remarks if with_remarks else []
+    def diagnostics(self, accepts: Callable[[Remark], bool]) -> list[Diagnostic]:
+        """The faults, and what the passes said if it is accepted, with places in the text where there are any."""
+        said = filter(accepts, self.remarks)
         remarks = [(remark, Diagnostic("", str(remark), severity="remark")) for remark in said]
         return [*self._faults(), *(self._located(found, each.op, each.function) for each, found in remarks)]
 
@@ -89,31 +91,50 @@ class Work:
         if isinstance(self.error, TextError):
             yield from self.error.diagnostics
         elif self.error is not None:
-            subject = self.error.subject
-            found = Diagnostic(self.error.where or "", self.error.message, self.error.hint, subject=subject)
+            subject, found = self.error.subject, diagnostic_of(self.error)
             yield self._located(found, subject.op, subject.function) if subject and subject.op else found
 
     def _located(self, diagnostic: Diagnostic, op: str, function: str | None = None) -> Diagnostic:
         if self.model is None or self.model.origin.text is None:
             return diagnostic
-        from ..ir.text.places import Places
+        from ...ir.text.places import Places
 
         self._places = self._places or Places(self.model.origin.text)
         return attrs.evolve(diagnostic, location=self._places.of_op(op, function))
 
 
+@attrs.frozen
+class Original:
+    """A program as it is in the input, read anew: nothing has to be kept for runs that do not fail."""
+
+    unit: Unit
+    stage: str
+    missing_weights: MissingWeights
+
+    def __call__(self) -> Any:
+        """The program."""
+        return self.unit.open(self.missing_weights).programs[self.stage]
+
+
 def run_unit(
-    unit: Unit, pipeline: Pipeline, around: Iterable[Instrumentation], missing_weights: MissingWeights
+    unit: Unit,
+    pipeline: Pipeline,
+    around: Iterable[Instrumentation],
+    missing_weights: MissingWeights,
+    instruments: Instruments,
 ) -> Work:
     """Reads a unit and runs a pipeline on its programs; errors that a user can make are in the result."""
-    from ..passes.manager import PassManager
+    from ...passes.manager import PassManager
 
-    work, around = Work(unit), tuple(around)
+    work, manager = Work(unit), PassManager(pipeline, tuple(around))
     try:
-        work.model = unit.open(missing_weights)
+        with instruments.phase("reading"):
+            work.model = unit.open(missing_weights)
+        instruments.opened(work.model)
         tell_notes(work.model)
         for stage in work.model.stages:
-            work.remarks += PassManager(pipeline, around).run(stage.program, in_place=True).remarks
+            original = Original(unit, stage.label, missing_weights)
+            work.remarks += manager.run(stage.program, in_place=True, original=original).remarks
     except MiloptError as error:
         work.error = error
     return work

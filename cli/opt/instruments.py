@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..passes.instrumentation.base import Instrumentation
-from ..passes.instrumentation.ir_printing import Dump, IRPrinting
-from ..passes.instrumentation.remark_stream import RemarkStream
-from ..passes.instrumentation.rewrite_log import NumberedRewrite, RewriteLog
-from ..passes.instrumentation.statistics import Statistics
-from ..passes.instrumentation.timing import Timing
-from ..passes.remarks import Remark
+from ...passes.instrumentation.base import Instrumentation
+from ...passes.instrumentation.ir_printing import Dump, IRPrinting
+from ...passes.instrumentation.remark_stream import RemarkStream
+from ...passes.instrumentation.rewrite_log import NumberedRewrite, RewriteLog
+from ...passes.instrumentation.statistics import Statistics
+from ...passes.instrumentation.timing import Timing
+from ...passes.remarks import Remark
 from . import instrument_choices as choices
 
 if TYPE_CHECKING:
-    from ..ir.model import Model
+    from ...ir.model import Model
     from .instrument_flags import InstrumentFlags
 
 
@@ -75,6 +75,11 @@ class Instruments:
         """Whether any flag asks for remarks."""
         return choices.wants_remarks(self._flags)
 
+    @property
+    def as_json(self) -> bool:
+        """Whether everything is reported as one JSON document."""
+        return self._flags.json
+
     def accepts(self, remark: Remark) -> bool:
         """Whether the flags ask for a remark."""
         return self.wants_remarks and self._accepts(remark)
@@ -128,7 +133,7 @@ class Instruments:
         return found
 
     def _make_printing(self) -> IRPrinting | None:
-        from ..passes.instrumentation.ir_tree import DumpTree
+        from ...passes.instrumentation.ir_tree import DumpTree
 
         folder = self._flags.print_ir_tree_dir
         if self._moments is None:

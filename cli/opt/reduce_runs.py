@@ -18,7 +18,7 @@ from typing import IO, TypeAlias
 
 import attrs
 
-from ..ir.errors import OptionError
+from ...ir.errors import OptionError
 
 PLACE = "{}"
 _OWN_SCRIPTS = ("milopt", "mil-opt")

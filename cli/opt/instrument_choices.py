@@ -7,18 +7,18 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO, cast
 
-from ..ir.errors import OptionError, SaveError, did_you_mean
-from ..passes.instrumentation.ir_printing import Moments, PassNames
-from ..passes.instrumentation.ir_scope import Scope
-from ..passes.instrumentation.remark_formats import RemarkFormat, format_of
-from ..passes.instrumentation.remark_stream import RemarkFilter
-from ..passes.remarks import REMARK_KINDS, RemarkKind
+from ...ir.errors import OptionError, SaveError, did_you_mean
+from ...passes.instrumentation.ir_printing import Moments, PassNames
+from ...passes.instrumentation.ir_scope import Scope
+from ...passes.instrumentation.remark_formats import RemarkFormat, format_of
+from ...passes.instrumentation.remark_stream import RemarkFilter
+from ...passes.remarks import REMARK_KINDS, RemarkKind
 
 if TYPE_CHECKING:
-    from ..ir.diagnostics import Location
-    from ..ir.model import Model
-    from ..passes.instrumentation.timing_report import TimingForm
-    from ..passes.remarks import Remark
+    from ...ir.diagnostics import Location
+    from ...ir.model import Model
+    from ...passes.instrumentation.timing_report import TimingForm
+    from ...passes.remarks import Remark
     from .instrument_flags import InstrumentFlags
 
 _EVERY = PassNames(every=True)
@@ -91,8 +91,8 @@ def _spelt(name: str) -> str:
 
 
 def _check_pass(flag: str, name: str) -> None:
-    from ..passes.coremltools_passes import coremltools_pass_ids
-    from ..passes.registry import pass_names
+    from ...passes.coremltools_passes import coremltools_pass_ids
+    from ...passes.registry import pass_names
 
     known = pass_names()
     if name not in known and name not in (every := [*known, *coremltools_pass_ids()]):
@@ -153,7 +153,7 @@ def locator(model: Model) -> Callable[[Remark], Location | None]:
     text = model.origin.text
     if text is None:
         return lambda _: None
-    from ..ir.text.places import Places
+    from ...ir.text.places import Places
 
     places = Places(text)
     return lambda remark: places.of_op(remark.op, remark.function)

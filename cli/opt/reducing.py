@@ -13,16 +13,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..ir.errors import MiloptError, OptionError
-from .opening import STDIN, open_model
+from ...ir.errors import MiloptError, OptionError
+from ..exit_codes import DONE, INTERRUPTED
+from ..opening import STDIN, open_model
 from .reduce_runs import Command, Outcome
 
 if TYPE_CHECKING:
-    from ..ir.reducing.search import Progress, Reduction
-    from ..ir.text.printer import Weights
-    from ..ir.weights.store import MissingWeights
+    from ...ir.reducing.search import Progress, Reduction
+    from ...ir.text.printer import Weights
+    from ...ir.weights.store import MissingWeights
 
-_DONE, _INTERRUPTED = 0, 130
 _PACKAGE = ".mlpackage"
 
 
@@ -58,7 +58,7 @@ def reduce_command(
     Raises:
         OptionError: the command does not fail on the input, or not in the way that is asked for.
     """
-    from ..ir.reducing.search import reduce_program
+    from ...ir.reducing.search import reduce_program
 
     began = time.monotonic()
     failure = _Failure(Command(command, timeout), match)
@@ -70,7 +70,7 @@ def reduce_command(
         reduction = reduce_program(program, lambda each: failure.is_shown(each, path), progress=progress)
         _write(reduction.program, output, path, weights=weights, force=force)
     click.echo(_summary(reduction, time.monotonic() - began), err=True)
-    return _INTERRUPTED if reduction.interrupted else _DONE
+    return INTERRUPTED if reduction.interrupted else DONE
 
 
 class _Failure:
@@ -141,10 +141,10 @@ def _last_line(output: str) -> str:
 
 def _write_candidate(program: Any, path: Path) -> None:
     """Writes a program that no one keeps, as a package or as text with its weights beside it."""
-    from ..ir.opening import load
-    from ..ir.pymil import opset_of
-    from ..ir.text.printer import print_program
-    from ..ir.text.weight_placing import FileSink
+    from ...ir.opening import load
+    from ...ir.pymil import opset_of
+    from ...ir.text.printer import print_program
+    from ...ir.text.weight_placing import FileSink
 
     text, weights = path.with_suffix(".mil"), path.with_suffix(".weights.bin")
     weights.unlink(missing_ok=True)
@@ -155,9 +155,9 @@ def _write_candidate(program: Any, path: Path) -> None:
 
 
 def _write(program: Any, output: str, path: Path, *, weights: Weights | None, force: bool) -> None:
-    from ..ir.opening import load
-    from ..ir.text.printer import print_program
-    from ..ir.text.writing import write_program_text
+    from ...ir.opening import load
+    from ...ir.text.printer import print_program
+    from ...ir.text.writing import write_program_text
 
     if output.endswith(_PACKAGE):
         _write_candidate(program, path)
