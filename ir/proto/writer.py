@@ -10,6 +10,11 @@ from collections.abc import Iterator
 from typing import Any, Protocol
 
 import numpy as np
+
+# isort: off
+from .. import quiet  # noqa: F401 - before everything of coremltools
+# isort: on
+
 from coremltools.converters.mil.backend.mil import helper
 from coremltools.converters.mil.backend.mil.load import MILProtoExporter, should_use_weight_file
 

@@ -12,8 +12,10 @@ from ..shapes import sizes, vector
 
 @lowers("linear")
 def linear(g: Graph, op: Op) -> Tensor:
-    """A bias of zeros, the default, is left out."""
-    return _affine(g, op, "weight", "bias") if np.any(op.const("bias", 0)) else _affine(g, op, "weight")
+    """A bias of zeros, the default, is left out; one that is computed is not."""
+    known = op.const("bias")
+    left_out = not op.has("bias") or (known is not None and not np.any(known))
+    return _affine(g, op, "weight") if left_out else _affine(g, op, "weight", "bias")
 
 
 @lowers("matmul")

@@ -25,8 +25,15 @@ def quantize(g: Graph, op: Op) -> Tensor:
 
 @lowers("dequantize")
 def dequantize(g: Graph, op: Op) -> Tensor:
-    """Scale times what the input is above the zero point."""
-    return g.op("DequantizeLinear", op["input"], op["scale"], op.get("zero_point"), axis=_axis(op))
+    """Scale times what the input is above the zero point, computed in floats.
+
+    Around DequantizeLinear and QuantizeLinear ONNX Runtime 1.31 moves transposes by quantizing values once more, and
+    gives those to others that take the same value: outputs change.
+    """
+    codes = g.cast(op["input"], np.float32)
+    if np.any(op.const("zero_point", 0)):
+        codes = g.op("Sub", codes, _along_axis(op, "zero_point"))
+    return g.op("Mul", codes, _along_axis(op, "scale"))
 
 
 def _axis(op: Op) -> int | None:
@@ -35,6 +42,6 @@ def _axis(op: Op) -> int | None:
 
 
 def _along_axis(op: Op, parameter: str) -> np.ndarray:
-    """Scales in a shape that broadcasts with the input."""
+    """Scales or zero points in a shape that broadcasts with the input."""
     values = np.asarray(op.const(parameter), np.float32)
     return values.reshape([-1 if axis == _axis(op) else 1 for axis in range(op.rank("input"))])

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 from milopt.ir.pymil import mb
-from milopt.ir.targets import IOS15, IOS17
+from milopt.ir.targets import IOS15, IOS16, IOS17
 from milopt.runtime.graph import Node
 from milopt.runtime.lower import lower_function
 from support.program_registry import build_program, fp32
@@ -158,3 +158,16 @@ def test_einsum_multiplies_around_an_axis(equation: str, x_shape: tuple[int, ...
     (result,) = run(lambda x, y: mb.einsum(values=(x, y), equation=equation), x=x, y=y)
 
     close(result, np.einsum(equation, x, y))
+
+
+def test_computed_bias_is_added() -> None:
+    codes = np.arange(7, dtype=np.uint8)
+
+    def body(x: Any) -> Any:
+        decoded = mb.constexpr_affine_dequantize(
+            quantized_data=codes, zero_point=np.uint8(3), scale=np.float32(0.25), axis=np.int32(0)
+        )
+        return mb.linear(x=x, weight=np.ones((7, 5), np.float32), bias=mb.exp(x=decoded))
+
+    (y,) = run(body, IOS16, x=np.zeros((3, 5), np.float32))
+    np.testing.assert_allclose(y, np.tile(np.exp((codes - 3.0) * 0.25), (3, 1)), rtol=1e-6)

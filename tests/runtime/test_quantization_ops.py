@@ -109,3 +109,18 @@ def test_nothing_is_computed_in_integers_between_dequantize_and_quantize() -> No
     expected = np.clip(np.rint(product / scale), -128, 127) * scale
 
     np.testing.assert_array_equal(run(body, IOS17, x=codes.astype(np.float32))[0], expected)
+
+
+def test_values_beside_a_pair_are_not_quantized() -> None:
+    """ONNX Runtime's transpose optimizer would give `a` as what the quantize makes of it."""
+    step: dict[str, Any] = {"scale": np.float32(0.125), "zero_point": np.uint8(0)}
+
+    def body(x: Any) -> Any:
+        a = mb.add(x=x, y=np.float32(1000))
+        codes = mb.quantize(input=mb.transpose(x=a, perm=[1, 0, 2]), output_dtype="uint8", **step)
+        other = mb.quantize(input=mb.mul(x=x, y=np.float32(-2)), output_dtype="uint8", **step)
+        return a, codes, mb.dequantize(input=other, **step)
+
+    a, codes, _ = run(body, IOS17, x=np.zeros((2, 1, 3), np.float32))
+    np.testing.assert_array_equal(a, np.full((2, 1, 3), 1000))
+    np.testing.assert_array_equal(codes, np.full((1, 2, 3), 255))
