@@ -1,11 +1,11 @@
-"""Small edits of programs that keep names, use lists and scopes right."""
+"""Single edits of programs, outside of the driver, that keep names, use lists and scopes right."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from .pymil import inside, new_operation, op_class, opset_of
-from .walking import function_of
+from ..pymil import inside, new_operation, op_class, opset_of
+from ..walking import function_of
 
 
 def replace_op(operation: Any, op_type: str, inputs: dict[str, Any]) -> Any:
