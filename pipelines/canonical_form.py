@@ -10,9 +10,9 @@ from ..passes.pipeline import Member, NamedPipeline, Pipeline, program_pipeline
 from ..passes.transforms.canonicalize import Canonicalize
 from ..passes.transforms.fixed_point import FixedPoint
 
-# What coremltools does right, and our patterns leave to it: equal ops of one value, and reshapes of reshapes. Left out
-# because they change results are `cast_optimization` (int32 to fp32 to int32 rounds), `noop_elimination` (`floor_div` by
-# 1, `resize_bilinear` to the same size) and `int_op_canonicalization` (scales that differ).
+# What coremltools does right, and our patterns leave to it: equal ops of one value, and reshapes of reshapes. Left out,
+# because they change results, are `cast_optimization` (int32 to fp32 to int32 rounds), `noop_elimination` (`floor_div`
+# by 1, `resize_bilinear` to the same size) and `int_op_canonicalization` (scales that differ).
 _REPEATED = ("common::merge_consecutive_reshapes", "common::remove_redundant_ops")
 # Once, because nothing follows from it: what is left of constants becomes weights that stay compressed.
 _LAST = ("common::dequantize_to_constexpr", "common::dead_code_elimination")
@@ -22,7 +22,7 @@ _LAST = ("common::dequantize_to_constexpr", "common::dead_code_elimination")
 class CanonicalForm(NamedPipeline):
     """Brings quantized programs into one form: `canonicalize` and passes of coremltools, until nothing changes."""
 
-    exact: bool = option(True, help="only what changes no bit of any result")  # noqa: FBT003
+    exact: bool = option(default=True, help="only what changes no bit of any result")
 
     def build(self) -> tuple[Member, ...]:
         """The passes."""

@@ -13,6 +13,7 @@ from ..passes.pipeline import Member, NamedPipeline
 from ..passes.registry import register
 from ..passes.transforms.quantize_weights import QuantizeWeights
 from .by_target import pipeline_for
+from .canonical_form import CanonicalForm
 from .schemes import SCHEMES, Scheme
 
 # coremltools' own pipelines by its names for them, and what each is for.
@@ -92,3 +93,4 @@ def register_named() -> None:
         register(_class_of_scheme(scheme))
     for source, summary in _COREMLTOOLS.items():
         register(_class_of_coremltools(source, summary))
+    register(CanonicalForm)

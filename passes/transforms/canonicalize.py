@@ -61,7 +61,7 @@ class Canonicalize(Pass):
 
     families: tuple[str, ...] = option(FAMILIES, choices=FAMILIES, help="the families of patterns to apply")
     without: tuple[str, ...] = option((), of=str, check=check_names, help="patterns to leave out, by name")
-    exact: bool = option(True, help="only what changes no bit of any result")  # noqa: FBT003
+    exact: bool = option(default=True, help="only what changes no bit of any result")
 
     def run(self, root: Any, context: PassContext) -> Outcome:
         """See the class."""

@@ -1,0 +1,1 @@
+"""Canonicalization patterns: one module a family, each pattern its algebra and its refusals."""
