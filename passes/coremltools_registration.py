@@ -8,8 +8,11 @@
     pipeline.set_options("milopt::quantize_weights", {"min_elements": "1024"})
     ct.convert(model, pass_pipeline=pipeline, minimum_deployment_target=ct.target.iOS18)
 
-Options are converted and checked as everywhere in milopt, when they are set. The target of `milopt::raise_opset`
-must be `minimum_deployment_target`: coremltools writes the model for the latter, whatever opset the program has then.
+Options are converted and checked as everywhere in milopt, when they are set; lists may be Python's or text as in
+pipelines (`"a,b"`). Passes of other distributions that milopt finds by their entry points are registered as well.
+
+The target of `milopt::raise_opset` must be `minimum_deployment_target`: coremltools writes the model for the latter,
+whatever opset the program has then.
 """
 
 from __future__ import annotations
@@ -22,17 +25,20 @@ from coremltools.converters.mil.mil.passes.pass_registry import PASS_REGISTRY
 # isort: on
 
 from ..ir.pymil import AbstractGraphPass
-from .base import Pass
 from .instrumentation.verify_each import VerifyEach
 from .manager import PassManager
 from .pipeline import Pipeline
-from .registry import pass_class, pass_names
+from .registry import list_passes, pass_class
 
 NAMESPACE = "milopt"
 
 
-def graph_pass_of(cls: type[Pass]) -> type[Any]:
-    """The coremltools graph pass that runs one of ours through our pass manager, on the program itself."""
+def graph_pass_of(name: str) -> type[Any]:
+    """The coremltools graph pass that runs one of ours through our pass manager, on the program itself.
+
+    Args:
+        name: of the pass. One of another distribution that is broken says so when it is configured.
+    """
 
     class GraphPass(AbstractGraphPass):  # type: ignore[misc] # coremltools is untyped
         """Replaced below by the docstring of the pass."""
@@ -49,23 +55,23 @@ def graph_pass_of(cls: type[Pass]) -> type[Any]:
         def set_options(self, pass_options: list[Any] | None = None) -> None:
             """Converts and checks the options; coremltools calls this with none when none are set."""
             self.options = {option.option_name: option.option_val for option in pass_options or ()}
-            cls.from_options(self.options)
+            pass_class(name).from_options(self.options)
 
         def apply(self, prog: Any) -> None:
             """Runs the pass; what it said stays in `remarks`."""
-            inner = cls.from_options(self.options)
+            inner = pass_class(name).from_options(self.options)
             pipeline = Pipeline("program", (inner if inner.anchor == "program" else Pipeline("function", (inner,)),))
             self.remarks = PassManager(pipeline, (VerifyEach(),)).run(prog, in_place=True).remarks
 
-    GraphPass.__name__ = GraphPass.__qualname__ = cls.pass_name().replace("-", "_")
-    GraphPass.__doc__ = cls.__doc__
+    GraphPass.__name__ = GraphPass.__qualname__ = name.replace("-", "_")
     return GraphPass
 
 
 def register_all() -> None:
     """Registers every pass that milopt knows now; again after passes were added."""
-    for name in pass_names():
-        graph_pass = graph_pass_of(pass_class(name))
+    for row in list_passes():
+        graph_pass = graph_pass_of(row.name)
+        graph_pass.__doc__ = row.cls.__doc__ if row.cls else f"It can not be used: {row.problem}."
         PASS_REGISTRY.add(NAMESPACE, graph_pass, override=True, name=graph_pass.__name__)
 
 

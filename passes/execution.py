@@ -41,10 +41,12 @@ class Execution:
         Raises:
             PassFailure: a pass failed.
         """
+        from ..ir.edit_watch import watching_edits
         from ..ir.fast_editing import fast_editing
 
         outermost = pipeline if pipeline.anchor == "program" else Pipeline("program", (pipeline,))
-        with fast_editing():
+        # Passes of coremltools are watched one by one: inside of a watch, each of theirs costs nothing.
+        with fast_editing(), watching_edits():
             return self._run_pipeline(PipelineRun(outermost, self._program, "program", self._program, original))
 
     def _run_pipeline(self, run: PipelineRun) -> bool:

@@ -23,7 +23,7 @@ class OutputDistance:
             there is a difference from zeros, something that is not finite, or nothing that can be compared.
         max_abs: the largest difference of two finite elements.
         not_finite: how many elements are infinite or NaN, and were not, or the other way round.
-        problem: why it can not be compared; empty if it can.
+        problem: why it can not be compared, or says nothing; empty if it can.
     """
 
     function: str
@@ -59,6 +59,9 @@ class OutputDistance:
         return values | {"sqnr_db": self.sqnr_db if finite else None, "equal": self.sqnr_db == math.inf}
 
 
+_NOWHERE_FINITE = "is nowhere finite on these samples, before and after: nothing was compared"
+
+
 def decibels(value: float) -> str:
     """A ratio for people: `41.3 dB`, `inf dB`."""
     return f"{value:.1f} dB"
@@ -86,6 +89,11 @@ class Values:
         """The values of one array for each sample."""
         return cls(tuple(each.shape for each in arrays), np.concatenate([each.reshape(-1) for each in arrays]))
 
+    @property
+    def tells_nothing(self) -> bool:
+        """Whether there are elements, and all are infinite or NaN: what comes after them is so too, mostly."""
+        return self.elements.dtype.kind == "f" and self.elements.size > 0 and not np.isfinite(self.elements).any()
+
 
 def compared(function: str, output: str, before: Values, after: Values | None) -> OutputDistance:
     """The distance of an output from what it was; `after` is None if it is gone."""
@@ -98,7 +106,9 @@ def compared(function: str, output: str, before: Values, after: Values | None) -
     if any(each.elements.dtype.kind not in "biuf" for each in (before, after)):  # labels
         equal = np.array_equal(before.elements, after.elements)
         return OutputDistance(function, output, math.inf if equal else -math.inf)
-    return _number_distance(function, output, before.elements, after.elements)
+    found = _number_distance(function, output, before.elements, after.elements)
+    is_blind = before.tells_nothing and after.tells_nothing
+    return attrs.evolve(found, problem=_NOWHERE_FINITE) if is_blind else found
 
 
 def _number_distance(function: str, output: str, before: np.ndarray, after: np.ndarray) -> OutputDistance:

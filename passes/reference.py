@@ -31,18 +31,34 @@ class Random:
     seed: int = 0
 
     def candidates(self, function: Any) -> Iterator[Samples]:
-        """Samples for a PyMIL function, with other sizes each time where it leaves sizes open."""
+        """Samples for a PyMIL function, with other sizes each time where it leaves sizes open.
+
+        Each is followed by its magnitudes: of a negative number, a logarithm or a root gives NaN.
+        """
         from ..runtime.random_samples import UNKNOWN_SIZES, RandomSamples
 
         for size in UNKNOWN_SIZES:
             samples = RandomSamples(function, self.count, seed=self.seed, size=size)
-            yield samples
+            yield from (samples, _Magnitudes(samples))
             if not samples.depends_on_size:
                 return
 
 
 Source: TypeAlias = "Samples | Random"
 """Samples for every function that is run, or random ones."""
+
+
+@attrs.frozen
+class _Magnitudes:
+    """Samples without their signs."""
+
+    samples: Samples
+
+    def __len__(self) -> int:
+        return len(self.samples)
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        return ({name: np.abs(value) for name, value in each.items()} for each in self.samples)
 
 
 @attrs.frozen(eq=False)
@@ -122,14 +138,22 @@ def _renaming(before: Iterable[str], after: Iterable[str]) -> dict[str, str]:
 
 
 def _first_that_runs(session: Session, function: Any, samples: Source, name: str) -> tuple[Samples, dict[str, Values]]:
+    """The first random samples whose every output has a finite element; without such, the first that run at all."""
     if not isinstance(samples, Random):
         return samples, _run(session, samples, name)
     failure: RunError | None = None
+    blind: tuple[Samples, dict[str, Values]] | None = None
     for candidate in samples.candidates(function):
         try:
-            return candidate, _run(session, candidate, name)
+            outputs = _run(session, candidate, name)
         except RunError as error:
             failure = failure or error
+            continue
+        if not any(each.tells_nothing for each in outputs.values()):
+            return candidate, outputs
+        blind = blind or (candidate, outputs)
+    if blind is not None:
+        return blind
     message = failure.message if failure else "it does not run"
     raise RunError(message, where=f"function {name!r} on random samples", hint="give samples in a file") from failure
 

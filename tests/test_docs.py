@@ -12,10 +12,17 @@ from milopt.ir.text.parser import parse_proto
 from milopt.ir.text.printer import print_proto
 from milopt.ir.text.reading import parse_program
 from milopt.ir.verifier import verify
+from milopt.pipelines.text import parse_pipeline
 from support.source_tree import ROOT
 
 README = (ROOT / "README.md").read_text("utf-8")
 TEXT = (ROOT / "docs" / "text.md").read_text("utf-8")
+ARCHITECTURE = (ROOT / "docs" / "architecture.md").read_text("utf-8")
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
+LINKS = [(page, link) for page in PAGES for link in re.findall(r"\]\(([\w./#-]+)\)", page.read_text("utf-8"))]
+# The tables of the architecture page, each of a folder.
+FOLDERS = ("ir", "runtime", "passes")
+TABLES = re.findall(r"^\| file \|.*\n\|.*\n((?:\|.*\n)*)", ARCHITECTURE, re.MULTILINE)
 
 
 def blocks(language: str, page: str = README) -> list[str]:
@@ -24,6 +31,12 @@ def blocks(language: str, page: str = README) -> list[str]:
 
 def commands(page: str) -> list[str]:
     return re.findall(r"^\$ (.*?)(?:\s+[#>].*)?$", "\n".join(blocks("console", page)), re.MULTILINE)
+
+
+def anchors(page: Path) -> set[str]:
+    """What a page's headings can be linked by."""
+    headings = re.findall(r"^#+ (.*)$", page.read_text("utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading).lower().replace(" ", "-") for heading in headings}
 
 
 def test_set_up_takes_two_commands() -> None:
@@ -47,9 +60,25 @@ def test_commands_of_the_pages_exist(line: str) -> None:
     command.make_context(program, words, parent=context)
 
 
-@pytest.mark.parametrize("path", sorted(re.findall(r"\]\(([\w./-]+)\)", README)))
-def test_links_of_the_readme_lead_somewhere(path: str) -> None:
-    assert (ROOT / path).exists()
+@pytest.mark.parametrize("text", re.findall(r"--pass-pipeline='(.*?)'", README))
+def test_pipelines_of_the_readme_parse(text: str) -> None:
+    assert parse_pipeline(text)
+
+
+@pytest.mark.parametrize(("page", "link"), LINKS, ids=[f"{page.name}-{link}" for page, link in LINKS])
+def test_links_of_the_pages_lead_somewhere(page: Path, link: str) -> None:
+    path, _, anchor = link.partition("#")
+    target = page.parent / path if path else page
+    assert target.exists()
+    assert not anchor or anchor in anchors(target)
+
+
+@pytest.mark.parametrize(("folder", "table"), zip(FOLDERS, TABLES, strict=True), ids=FOLDERS)
+def test_tables_of_the_architecture_name_everything(folder: str, table: str) -> None:
+    told = {name for row in table.splitlines() for name in re.findall(r"`([\w./]+)`", row.split("|")[1])}
+    files = {path.name for path in (ROOT / folder).glob("[a-z]*.py")}
+    folders = {f"{path.parent.name}/" for path in (ROOT / folder).glob("*/__init__.py")}
+    assert told == files | folders
 
 
 def test_program_of_the_text_page_is_one() -> None:

@@ -170,6 +170,14 @@ def test_json_is_one_document_of_what_was_asked_for(mil_opt: Command, part: Path
     assert json.loads(mil_opt(part, TWICE, "--json").err) == {}
 
 
+def test_json_holds_the_diagnostics_that_are_not_as_expected(mil_opt: Command, part: Path) -> None:
+    part.write_text(f"// expected-error@+1 {{{{nothing of the kind}}}}\n{PART}")
+    ran = mil_opt(part, "--verify-diagnostics", "--json")
+    (error,) = json.loads(ran.err)["errors"]
+    assert (ran.code, error["line"]) == (CHECK_FAILED, 1)
+    assert error["message"] == "the expected error 'nothing of the kind' in line 2 was not given"
+
+
 def test_json_of_a_run_that_fails_holds_the_errors(mil_opt: Command, part: Path) -> None:
     ran = mil_opt(part, FAILS, "--json", "--log-rewrites")
     document = json.loads(ran.err)

@@ -108,6 +108,11 @@ def test_seed_and_count_are_taken(mil_opt: Command) -> None:
         (("--check-numerics=@/other.npz",), "function 'main', sample 0, input 'x': it is missing"),
         (("--check-numerics=random=x",), "random=x is no number of samples"),
         (("--check-numerics=random", "--check-function=other"), "there is no function 'other'"),
+        (("--check-numerics=",), "it names no samples"),
+        (("--check-numerics=random", "--check-seed=-1"), "-1 is not in the range"),
+        (("--check-function=main",), "--check-function, --check-precision and --check-seed need --check-numerics or"),
+        (("--check-precision=float16",), "--check-function, --check-precision and --check-seed need --check-numerics"),
+        (("--check-seed=1",), "--check-function, --check-precision and --check-seed need --check-numerics or"),
         (("--bisect", "--check-numerics=random"), "--bisect with --check-numerics needs --min-sqnr"),
     ],
 )

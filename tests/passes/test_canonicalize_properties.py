@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from milopt import PassManager
@@ -45,9 +46,7 @@ def check_program_comes_back(program: Any) -> None:
     assert first_difference(parse_program(text), program) is None, text
 
 
-@quick
-@given(quantized_programs(), choices(), st.integers(0, 1000))
-def test_programs_compute_the_same(program: Any, chosen: list[Any], seed: int) -> None:
+def check_results(program: Any, chosen: list[Any], seed: int) -> None:
     after = copy_program(program)
     if rewrite(after, chosen).changed:
         assert not verify(after)
@@ -55,6 +54,19 @@ def test_programs_compute_the_same(program: Any, chosen: list[Any], seed: int) -
         assert_same_results(program, after, seed=seed)
     else:
         assert first_difference(program, after) is None
+
+
+@quick
+@given(quantized_programs(), choices(), st.integers(0, 1000))
+def test_programs_compute_the_same(program: Any, chosen: list[Any], seed: int) -> None:
+    check_results(program, chosen, seed)
+
+
+@pytest.mark.heavy
+@settings(quick, max_examples=2000, derandomize=False)
+@given(quantized_programs(), choices(), st.integers(0, 1000))
+def test_many_programs_compute_the_same(program: Any, chosen: list[Any], seed: int) -> None:
+    check_results(program, chosen, seed)
 
 
 @brief

@@ -10,10 +10,10 @@ import attrs
 import coremltools as ct
 import milopt.passes.coremltools_registration as registration
 import pytest
-from coremltools.converters.mil.mil.passes.graph_pass import AbstractGraphPass, PassOption
-from coremltools.converters.mil.mil.passes.pass_pipeline import PassPipelineManager
+from coremltools.converters.mil.mil.passes.graph_pass import AbstractGraphPass
 from coremltools.converters.mil.mil.passes.pass_registry import PASS_REGISTRY
 from coremltools.converters.mil.mil.scope import ScopeSource
+from coremltools.models.utils import _apply_graph_pass
 from milopt.ir.equality import first_difference
 from milopt.ir.errors import OptionError, PassFailure
 from milopt.ir.pymil import opset_of
@@ -26,32 +26,15 @@ from milopt.passes.manager import PassManager
 from milopt.passes.options import option
 from milopt.passes.pipeline import Pipeline, program_pipeline
 from milopt.passes.pipeline_text import parse_pipeline
-from milopt.passes.registry import pass_names
+from milopt.passes.registry import pass_class, pass_names
 from milopt.passes.transforms.quantize_weights import QuantizeWeights
 from milopt.passes.transforms.raise_opset import RaiseOpset
 from support.editing import find_op, ops_of_type
+from support.in_coremltools import applied, ops_of, set_up
 from support.programs import PROGRAMS
 
 QUANTIZE, RAISE = "milopt::quantize_weights", "milopt::raise_opset"
 TARGETS = {"iOS16": ct.target.iOS16, "iOS17": ct.target.iOS17, "iOS18": ct.target.iOS18}
-
-
-def set_up(pass_id: str, **options: Any) -> Any:
-    """A new graph pass with these options, as coremltools' own manager makes it."""
-    graph_pass = PASS_REGISTRY[pass_id]
-    graph_pass.set_options([PassOption(name, value) for name, value in options.items()] or None)
-    return graph_pass
-
-
-def applied(program: Any, *passes: str, **options: dict[str, Any]) -> Any:
-    """The program after these passes, run by coremltools' own manager."""
-    pipeline = ct.PassPipeline.EMPTY
-    for pass_id in passes:
-        pipeline.append_pass(pass_id)
-        if pass_id.partition("::")[2] in options:
-            pipeline.set_options(pass_id, options[pass_id.partition("::")[2]])
-    PassPipelineManager.apply_pipeline(program, pipeline)
-    return program
 
 
 @pytest.mark.parametrize("name", ["quantize-weights", "raise-opset"])
@@ -135,6 +118,23 @@ def test_option_that_must_be_given_is_asked_for() -> None:
         applied(PROGRAMS["linear"](), RAISE)
 
 
+@pytest.mark.parametrize("families", [("identities", "casts"), ["identities", "casts"], "identities,casts"])
+def test_lists_mean_what_they_mean_in_milopt(families: Any) -> None:
+    program = PROGRAMS["conv_batch_norm"]()
+    graph_pass = set_up("milopt::canonicalize", families=families, without="[]")
+    graph_pass(program)
+    text = "program(function(canonicalize{families=identities,casts without=[]}))"
+    (ours,) = parse_pipeline(text).passes()
+    assert pass_class("canonicalize").from_options(graph_pass.options) == ours
+    mine = PassManager(parse_pipeline(text)).run(PROGRAMS["conv_batch_norm"]()).program
+    assert first_difference(program, mine) is None
+
+
+def test_wrong_item_of_a_list_is_refused() -> None:
+    with pytest.raises(OptionError, match=r"^pass 'canonicalize', option 'families': takes one of .*, not 'cats'"):
+        set_up("milopt::canonicalize", families="identities,cats")
+
+
 # --- running
 
 
@@ -143,6 +143,13 @@ def test_pass_changes_the_program_itself() -> None:
     set_up(QUANTIZE)(program)
     assert find_op(program, "linear_weight_0").op_type == "constexpr_affine_dequantize"
     assert verify(program) == []
+
+
+def test_pass_is_applied_to_a_model_as_the_compression_tools_apply_theirs() -> None:
+    graph_pass = set_up(QUANTIZE, min_elements="0")
+    model = _apply_graph_pass(converted("linear", "iOS17"), graph_pass)
+    assert ops_of(model.get_spec()) == ["constexpr_affine_dequantize", "linear"]
+    assert [each.op for each in graph_pass.remarks if each.kind == "passed"] == ["linear_weight_0"]
 
 
 def test_what_was_said_stays_with_the_pass() -> None:
@@ -220,12 +227,6 @@ def converted(name: str, target: str, *passes: str, at: int | None = None, **opt
             pipeline.set_options(pass_id, options[pass_id.partition("::")[2]])
     return ct.convert(PROGRAMS[name](), pass_pipeline=pipeline, convert_to="mlprogram", skip_model_load=True,
                       minimum_deployment_target=TARGETS[target])  # fmt: skip
-
-
-def ops_of(specification: Any) -> list[str]:
-    function = specification.mlProgram.functions["main"]
-    block = function.block_specializations[function.opset]
-    return [each.type for each in block.operations if each.type != "const"]
 
 
 def opened_again(model: Any, folder: Path) -> Any:

@@ -167,6 +167,17 @@ def test_sizes_that_are_not_known_are_tried() -> None:
     ]
 
 
+def test_magnitudes_are_tried_where_signs_leave_nothing_finite() -> None:
+    def body(x: Any) -> Any:
+        return mb.reduce_sum(x=mb.sqrt(x=x), axes=[0, 1], name="y")
+
+    program = build_program(body, IOS17, x=fp16(8, 8))
+    (found,) = Reference(program, Random(2))._recorded["main"].outputs.values()
+    assert np.isfinite(found.elements).all()
+    with_signs = Reference(program, list(RandomSamples(program.functions["main"], 2)))
+    assert with_signs._recorded["main"].outputs["y"].tells_nothing
+
+
 def test_several_programs_are_counted() -> None:
     check = NumericCheck()
     for name in ("linear", "conv"):
@@ -214,6 +225,15 @@ def test_distances(before: list[Any], after: list[Any], sqnr: float, not_finite:
     found = compared("main", "y", *(Values.of([np.asarray(each)]) for each in (before, after)))
     assert found.sqnr_db == pytest.approx(sqnr)
     assert (found.not_finite, found.problem) == (not_finite, "")
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_output_that_is_nowhere_finite_says_so(value: float) -> None:
+    nowhere, somewhere = (Values.of([np.asarray([value, each])]) for each in (value, 1.0))
+    found = compared("main", "y", nowhere, nowhere)
+    assert found.words == "output 'y' is nowhere finite on these samples, before and after: nothing was compared"
+    assert compared("main", "y", nowhere, somewhere).sqnr_db == -math.inf
+    assert not compared("main", "y", somewhere, nowhere).problem
 
 
 def test_worst_output_has_the_least_ratio_then_the_largest_error() -> None:

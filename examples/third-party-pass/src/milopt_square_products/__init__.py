@@ -1,0 +1,1 @@
+"""A pass for milopt in a package of its own; milopt finds it by its entry point."""
