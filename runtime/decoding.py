@@ -42,9 +42,13 @@ def decode(operation: Any) -> tuple[np.ndarray, ...]:
     """The outputs of a `constexpr_*` op; what it read of mapped files leaves memory again.
 
     Raises:
-        RunError: one of its inputs is not constant.
+        RunError: one of its inputs is not constant, or an index lies beyond its table.
     """
-    outputs = _DECODERS[operation.op_type](operation)
+    try:
+        outputs = _DECODERS[operation.op_type](operation)
+    except IndexError as error:
+        message = f"an index of {operation.op_type!r} lies beyond its table: {error}"
+        raise RunError(message, where=f"op {operation.name!r}", hint="the model is damaged") from error
     for var in operation.inputs.values():
         if isinstance(var.val, np.ndarray):
             release_pages(var.val)

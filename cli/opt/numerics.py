@@ -28,6 +28,8 @@ def _decibels(_: click.Context, __: click.Parameter, value: float | None) -> flo
 
 
 def _samples(_: click.Context, __: click.Parameter, value: str | None) -> str | None:
+    if value == "":
+        raise click.BadParameter("it names no samples; write random")
     word, equals, count = (value or "").partition("=")
     if word == _RANDOM and equals and not (count.isdecimal() and int(count)):
         raise click.BadParameter(f"random={count} is no number of samples; write random=8")
@@ -59,7 +61,9 @@ _OPTIONS = (
         help="How to run it: float16 rounds every fp16 value as the device stores it.",
     ),
     click.option("--check-function", metavar="NAME", help="The only function to run; without it, every function."),
-    click.option("--check-seed", type=int, default=0, show_default=True, help="The seed of random samples."),
+    click.option(
+        "--check-seed", type=click.IntRange(min=0), default=0, show_default=True, help="The seed of random samples."
+    ),
     click.option(
         "--bisect",
         is_flag=True,
@@ -84,6 +88,9 @@ class NumericSettings:
         """Refuses what contradicts itself."""
         if self.bisect and self.check_numerics is not None and self.min_sqnr is None:
             raise click.UsageError("--bisect with --check-numerics needs --min-sqnr: how far off is too far?")
+        if not self.is_on and (self.check_function is not None or self.check_precision != "float32" or self.check_seed):
+            needs = "--check-function, --check-precision and --check-seed need --check-numerics or --min-sqnr"
+            raise click.UsageError(needs)
 
     @property
     def is_on(self) -> bool:

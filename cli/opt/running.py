@@ -85,6 +85,8 @@ class Run:
         for work in done:
             found = work.diagnostics(self.instruments.accepts)
             wrong += found if work.unit.text is None else list(unmet(work.unit.text, found))
+        if wrong and self.instruments.as_json:
+            raise TextCheckFailure(wrong)  # they stand in the document
         for diagnostic in wrong:
             click.echo(diagnostic.render(), err=True)
         if wrong:
