@@ -10,19 +10,22 @@ from typing import Any
 from .pymil import Block, Operation, Program, Var
 
 _PARTS = (Block, Operation, Program, Var)
-# Derived by PyMIL from the program whenever a block is left; nothing that edits could be told from.
-_DERIVED = frozenset({"_nonreplaceable_vars_upstream", "nonreplaceable_vars_upstream", "is_descendant_of_const"})
+# Derived by PyMIL from the program, when a block is left or types are inferred anew: no edits can be told from them.
+_DERIVED = frozenset(
+    {"_nonreplaceable_vars_upstream", "nonreplaceable_vars_upstream", "is_descendant_of_const", "_sym_val"}
+)
+_NOTHING = object()
 
 
 class EditWatch:
-    """Counts attributes that are set on parts of any program: no pass edits one without setting some.
+    """Counts attributes of parts of any program that get another value: no pass edits one without setting some.
 
     Ops enter and leave blocks, values get users, names and types change by attributes. What is missed is an input that
     is put into an op's own dictionary, or a function into the program's, and nothing else done: who can not rule that
     out compares `structure.snapshot`s instead.
 
     Attributes:
-        count: grows with each attribute that is set.
+        count: grows with each attribute.
     """
 
     def __init__(self) -> None:
@@ -34,8 +37,9 @@ _watches: list[EditWatch] = []
 
 
 def _set_attribute(part: Any, name: str, value: Any) -> None:
+    before = getattr(part, name, _NOTHING)
     object.__setattr__(part, name, value)
-    if name not in _DERIVED:
+    if before is not value and name not in _DERIVED:
         for watch in _watches:
             watch.count += 1
 

@@ -33,6 +33,7 @@ from coremltools.converters.mil.mil import (
 from coremltools.converters.mil.mil import Builder as mb  # noqa: N813 - the name the field knows it by
 from coremltools.converters.mil.mil import block as _block_module
 from coremltools.converters.mil.mil.block import curr_block
+from coremltools.converters.mil.mil.input_type import TupleInputType
 from coremltools.converters.mil.mil.ops.helper import _get_version_of_op
 from coremltools.converters.mil.mil.ops.registry import SSAOpRegistry
 from coremltools.converters.mil.mil.passes.graph_pass import AbstractGraphPass
@@ -74,6 +75,7 @@ __all__ = [
     "opset_of",
     "opset_with_input",
     "proto",
+    "takes_several",
     "types",
     "unique_names",
     "value_type_from_proto",
@@ -142,6 +144,12 @@ def opset_with_input(op_type: str, parameter: str) -> Opset | None:
 @functools.cache
 def _version_of_op(op_type: str, target: Any) -> Any:
     return _get_version_of_op(SSAOpRegistry.core_ops[op_type], target)
+
+
+@functools.cache
+def takes_several(cls: Any) -> bool:
+    """Whether ops of a class have an input that is several values, as `concat` has."""
+    return any(isinstance(kind, TupleInputType) for kind in cls.input_spec.input_types.values())
 
 
 def dtype_of(var: Any) -> DType:

@@ -10,7 +10,7 @@ import numpy as np
 
 from .errors import Subject
 from .proto.function_reader import EXTRA_ATTRIBUTES
-from .pymil import mil_list, opset_of
+from .pymil import mil_list, opset_of, takes_several
 from .type_words import type_words
 from .walking import input_values
 from .weights.files import release_pages
@@ -33,13 +33,12 @@ def _add_block(found: list[Any], block: Any, inputs: Iterable[Any]) -> None:
     for var in inputs:
         found += (var, var.name, var.sym_type)
     for operation in block.operations:
-        found += (operation, operation.name)
-        for value in operation._input_vars.values():  # noqa: SLF001 - `inputs` makes a copy each time
-            if isinstance(value, list | tuple):
-                found += value
-            found.append(value)
+        # The inputs and the types themselves: `inputs` and `sym_type` make copies each time.
+        found += (operation, operation.name, *operation._input_vars.values())  # noqa: SLF001
+        if takes_several(type(operation)):
+            found += (var for value in operation._input_vars.values() if isinstance(value, list) for var in value)  # noqa: SLF001
         for var in operation.outputs:
-            found += (var.name, var._sym_type)  # noqa: SLF001 - the type itself, not a copy
+            found += (var.name, var._sym_type)  # noqa: SLF001
         for nested in operation.blocks:
             _add_block(found, nested, nested.inputs)
     found += ("outputs", *block.outputs)

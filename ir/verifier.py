@@ -88,6 +88,9 @@ class _Checker:
         self._uses.setdefault(var, [])  # the blocks of a loop may share their input values
 
     def _check_op(self, operation: Any, visible: dict[str, Any]) -> Iterator[Diagnostic]:
+        if operation.op_type == "const":
+            yield from (_diagnostic(_subject(self._place, operation), fault) for fault in _wrong_constant(operation))
+            return
         given = given_values(operation)
         for var in given:
             if visible.get(var.name) is var:
@@ -120,6 +123,12 @@ def _undefined(operation: Any, var: Any) -> _Words:
 
 def _subject(place: Subject, operation: Any) -> Subject:
     return Subject(place.function, operation.name, operation.op_type)
+
+
+def _wrong_constant(operation: Any) -> Iterator[_Words]:
+    """Constants carry their type, and are the same op in all opsets."""
+    if operation._input_vars.get("val") is None:  # noqa: SLF001
+        yield "it has no value", "give it one: val = ..."
 
 
 def _wrong_class(operation: Any, opset: Opset) -> Iterator[_Words]:
@@ -156,8 +165,8 @@ def _missing_inputs(operation: Any) -> Iterator[_Words]:
 
 
 def _wrong_types(operation: Any) -> Iterator[_Words]:
-    if operation.op_type == "const" or operation.blocks:
-        return  # constants carry their type; control flow takes that of its blocks, which are checked themselves
+    if operation.blocks:
+        return  # control flow takes its types from its blocks, which are checked themselves
     try:
         inferred = operation.type_inference()
     except Exception as error:  # noqa: BLE001 - each op raises what it likes

@@ -79,11 +79,14 @@ class CoremltoolsPass(Pass):
         # coremltools' own passes edit nothing without setting attributes; of others it is not known.
         if not edits.count and type(graph_pass).__module__.startswith("coremltools."):
             return UNCHANGED
+        after = Structure.run(root, context.analyses)
+        if after == before:
+            return UNCHANGED
         if has_names_twice(root):
             _registry()[_NAMES_ANEW](root)
-        after = Structure.run(root, context.analyses)
+            after = Structure.run(root, context.analyses)
         context.analyses.renew(after)
-        return Outcome(changed=after != before, preserved=frozenset({Structure}))
+        return Outcome(changed=True, preserved=frozenset({Structure}))
 
     def __str__(self) -> str:
         """The id and all options."""
