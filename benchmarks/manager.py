@@ -57,7 +57,7 @@ def _coremltools(program: Any, around: AbstractContextManager[Any] | None = None
     """Seconds that the passes of coremltools' default pipeline take, one after the other, with nothing around them."""
     from milopt import parse_pipeline
     from milopt.ir.copying import copy_program
-    from milopt.passes.coremltools_passes import configured_pass
+    from milopt.passes.foreign.passes import configured_pass
 
     passes = [configured_pass(each.id, dict(each.options)) for each in parse_pipeline(_THEIRS).passes()]
     copy = copy_program(program)

@@ -21,7 +21,7 @@ from milopt.ir.rewriting.patterns import Pattern
 from milopt.ir.rewriting.rules import rule
 from milopt.ir.targets import IOS17
 from milopt.ir.walking import input_values, walk
-from milopt.passes.coremltools_passes import configured_pass
+from milopt.passes.foreign.passes import configured_pass
 
 from . import reporting
 

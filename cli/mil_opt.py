@@ -114,7 +114,7 @@ def _parse(pipeline: str | None) -> Pipeline:
 
 
 def _list(*, passes: bool, pipelines: bool) -> int:
-    from ..passes.coremltools_passes import coremltools_pass_ids
+    from ..passes.foreign.passes import coremltools_pass_ids
     from .commands.listings import pass_listing, pipeline_listing
 
     found = [pass_listing(), *coremltools_pass_ids()] if passes else []

@@ -8,8 +8,8 @@ from typing import Any, ClassVar, Self
 
 import attrs
 
-from . import records
-from .faults import OptionFault
+from .kinds import records
+from .kinds.faults import OptionFault
 
 
 @attrs.frozen(kw_only=True)

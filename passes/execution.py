@@ -10,8 +10,8 @@ from ..ir.errors import PipelineError
 from .analyses import AnalysisManager
 from .base import Outcome, Pass
 from .context import PassContext
-from .coremltools_passes import CoremltoolsPass
 from .failures import failure_of
+from .foreign.passes import CoremltoolsPass
 from .instrumentation.base import Stack
 from .pipeline import Pipeline
 from .remarks import Remark

@@ -9,10 +9,10 @@ import attrs
 
 from ..ir.diagnostics import TextError
 from ..ir.errors import MiloptError
-from .faults import OptionFault
-from .kinds import kind_of
-from .records import dashed
-from .scalars import Kind
+from .kinds.base import kind_of
+from .kinds.faults import OptionFault
+from .kinds.records import dashed
+from .kinds.scalars import Kind
 from .text.tree import span_of
 
 

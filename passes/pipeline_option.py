@@ -7,11 +7,11 @@ from typing import Any
 import attrs
 
 from ..ir.diagnostics import TextError
-from .kinds import strange_text
+from .kinds.base import strange_text
+from .kinds.scalars import Kind
 from .options import Option
 from .pipeline import Pipeline
 from .pipeline_text import build, parse_pipeline
-from .scalars import Kind
 from .text.parser import parse_value
 from .text.tree import Nest, Word
 

@@ -13,8 +13,8 @@ from ..ir.diagnostics import TextError
 from ..ir.errors import OptionError, PipelineError
 from ..ir.text.source import Source
 from .base import Anchor, Pass
-from .coremltools_passes import coremltools_pass
-from .faults import OptionFault
+from .foreign.passes import coremltools_pass
+from .kinds.faults import OptionFault
 from .pipeline import Member, Pipeline, check_anchor, expanded
 from .registry import element_class
 from .text.parser import parse

@@ -15,9 +15,9 @@ from typing import Any, TypeVar
 
 from ..ir.errors import PipelineError, did_you_mean
 from .base import Pass
-from .catalogue import Catalogue, Listed
+from .catalogue.lookup import Catalogue, Listed
 from .configured import Configured
-from .coremltools_passes import coremltools_pass_ids
+from .foreign.passes import coremltools_pass_ids
 from .pipeline import NamedPipeline
 
 _Class = TypeVar("_Class", bound=Configured)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import attrs
 
-from ..passes.coremltools_passes import coremltools_pass
+from ..passes.foreign.passes import coremltools_pass
 from ..passes.options import option
 from ..passes.pipeline import Member, NamedPipeline, Pipeline, program_pipeline
 from ..passes.transforms.canonicalize import Canonicalize

@@ -68,7 +68,7 @@ class CoremltoolsPipeline(NamedPipeline):
 
     def build(self) -> tuple[Member, ...]:
         """The passes that coremltools has in it, with the options that it gives them."""
-        from ..passes.coremltools_pipelines import passes_of
+        from ..passes.foreign.pipelines import passes_of
 
         return passes_of(self.source)
 

@@ -20,7 +20,7 @@ DOORS_TO_COREMLTOOLS = {
     "ir.pymil",
     "ir.pymil_editing",
     "ir.proto.writer",
-    "passes.coremltools_passes",
+    "passes.foreign.passes",
     "passes.coremltools_registration",
     "runtime.coremltools_bridge",
 }

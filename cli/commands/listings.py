@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from ...passes.catalogue import Listed
-    from ...passes.documentation import Documentation
+    from ...passes.catalogue.documentation import Documentation
+    from ...passes.catalogue.lookup import Listed
 
 _json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
@@ -21,7 +21,7 @@ _json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @_json
 def passes(name: str | None, *, foreign: bool, as_json: bool) -> None:
     """List the passes, or document the pass NAME, which may be coremltools' own."""
-    from ...passes.coremltools_passes import coremltools_pass_ids
+    from ...passes.foreign.passes import coremltools_pass_ids
 
     if name:
         _show(pass_documentation(name), as_json=as_json)
@@ -73,7 +73,7 @@ def pass_documentation(name: str) -> Documentation:
     Raises:
         PipelineError: there is none of this name.
     """
-    from ...passes.documentation import document, document_foreign
+    from ...passes.catalogue.documentation import document, document_foreign
     from ...passes.registry import pass_class
 
     ours = name.removeprefix("milopt::")
@@ -86,7 +86,7 @@ def pipeline_documentation(name: str) -> Documentation:
     Raises:
         PipelineError: there is none of this name.
     """
-    from ...passes.documentation import document
+    from ...passes.catalogue.documentation import document
     from ...passes.registry import pipeline_class
     from ...pipelines.named import register_named
 
@@ -113,7 +113,7 @@ def _told(row: dict[str, Any]) -> str:
 
 
 def _row(row: Listed[Any]) -> dict[str, Any]:
-    from ...passes.documentation import summary_of
+    from ...passes.catalogue.documentation import summary_of
 
     return {
         "name": row.name,

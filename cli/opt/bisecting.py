@@ -17,8 +17,8 @@ from .numerics import NumericSettings
 
 if TYPE_CHECKING:
     from ...ir.weights.store import MissingWeights
-    from ...passes.bisection import Culprit
     from ...passes.pipeline import Pipeline
+    from ...passes.proving.bisection import Culprit
     from .units import Unit
 
 
@@ -63,7 +63,7 @@ def bisect_units(
 
 
 def _bisect(program: Any, pipeline: Pipeline, settings: NumericSettings) -> Culprit | None:
-    from ...passes.bisection import bisect
+    from ...passes.proving.bisection import bisect
 
     if settings.min_sqnr is None:
         return bisect(program, pipeline, working=working)
@@ -85,7 +85,7 @@ def _fail(found: Culprit, settings: NumericSettings, report: str) -> None:
 
 def _report(found: Culprit, path: Path, pipeline: Pipeline, place: str | None) -> str:
     """The culprit for people; `place` says in which of several programs it is."""
-    from ...passes.fidelity import decibels
+    from ...passes.proving.fidelity import decibels
 
     lines = [] if place is None else [f"program:       {place}"]
     lines += [f"first pass:    {found.path.removeprefix('program/')}"]

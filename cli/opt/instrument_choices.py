@@ -91,7 +91,7 @@ def _spelt(name: str) -> str:
 
 
 def _check_pass(flag: str, name: str) -> None:
-    from ...passes.coremltools_passes import coremltools_pass_ids
+    from ...passes.foreign.passes import coremltools_pass_ids
     from ...passes.registry import pass_names
 
     known = pass_names()

@@ -15,7 +15,7 @@ from .settings import settings
 
 if TYPE_CHECKING:
     from ...passes.instrumentation.numeric_check import NumericCheck, PassFidelity
-    from ...passes.reference import Reference, Source
+    from ...passes.proving.reference import Reference, Source
     from ...runtime.types import Precision
 
 _RANDOM = "random"
@@ -103,7 +103,7 @@ class NumericSettings:
         Raises:
             RunError: they can not be read.
         """
-        from ...passes.reference import Random
+        from ...passes.proving.reference import Random
 
         word, _, count = (self.check_numerics or _RANDOM).partition("=")
         if word == _RANDOM:
@@ -131,7 +131,7 @@ class NumericSettings:
 
     def reference(self, program: Any) -> Reference:
         """What a program gives for the samples."""
-        from ...passes.reference import Reference
+        from ...passes.proving.reference import Reference
 
         return Reference(program, self.source(), function=self.check_function, precision=self.check_precision)
 
@@ -165,7 +165,7 @@ def _show(measured: list[PassFidelity]) -> None:
 
 def _rows(found: PassFidelity, *, several: bool) -> list[tuple[str, ...]]:
     """One for each output; the pass stands in the first alone."""
-    from ...passes.fidelity import decibels
+    from ...passes.proving.fidelity import decibels
 
     place = found.path.removeprefix("program/") + (f" (program {found.program})" if several else "")
     return [

@@ -13,8 +13,8 @@ from .settings import settings
 
 if TYPE_CHECKING:
     from ...passes.instrumentation.reproducer import CrashReproducer
-    from ...passes.reproducers import Reproducer
-    from ...passes.tails import Checks
+    from ...passes.proving.reproducers import Reproducer
+    from ...passes.proving.tails import Checks
 
 
 _OPTIONS = (
@@ -56,7 +56,7 @@ class ReproducerSettings:
         """
         if not self.run_reproducer:
             return None
-        from ...passes.reproducers import read_reproducer
+        from ...passes.proving.reproducers import read_reproducer
 
         return read_reproducer(source)
 
@@ -67,7 +67,7 @@ class ReproducerSettings:
 
         Args:
             checks: makes what else can fail passes.
-            flags: that tell `mil-opt` of these; see `milopt.passes.reproducers.FLAGS`.
+            flags: that tell `mil-opt` of these; see `milopt.passes.proving.reproducers.FLAGS`.
             rewrite_limit: how many rewrites are admitted.
             force: whether the reproducer may replace what stands at its place.
 

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from ...ir.errors import CheckFailure, OptionError
-from ..changes import Changes
-from ..fidelity import OutputDistance, decibels, worst_of
-from ..reference import Random, Reference, Source
+from ..proving.changes import Changes
+from ..proving.fidelity import OutputDistance, decibels, worst_of
+from ..proving.reference import Random, Reference, Source
 from .base import Instrumentation
 
 if TYPE_CHECKING:

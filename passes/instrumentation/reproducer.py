@@ -21,9 +21,9 @@ from ...ir.errors import (
     SaveError,
     TargetError,
 )
-from ..captures import Tail
-from ..reproducers import read_reproducer, reproducer_of, write_reproducer
-from ..tails import Checks, Symptom, Witness, fails_alike, smallest_tail
+from ..proving.captures import Tail
+from ..proving.reproducers import read_reproducer, reproducer_of, write_reproducer
+from ..proving.tails import Checks, Symptom, Witness, fails_alike, smallest_tail
 from .verify_each import VerifyEach
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from milopt.cli.commands.listings import pass_documentation, pass_listing, pipel
 from milopt.cli.entry import DONE
 from milopt.ir.targets import OPSETS
 from milopt.passes.base import Pass
-from milopt.passes.coremltools_passes import coremltools_pass_ids
+from milopt.passes.foreign.passes import coremltools_pass_ids
 from milopt.passes.registry import pass_names, pipeline_names
 from milopt.pipelines.named import register_named
 from milopt.pipelines.text import parse_pipeline

@@ -17,7 +17,7 @@ from milopt.ir.text.printer import print_program
 from milopt.ir.walking import walk
 from milopt.passes.base import Outcome, Pass
 from milopt.passes.context import PassContext
-from milopt.passes.coremltools_passes import coremltools_pass_ids
+from milopt.passes.foreign.passes import coremltools_pass_ids
 from milopt.passes.manager import PassManager
 from milopt.passes.options import option
 from milopt.passes.pipeline_text import parse_pipeline

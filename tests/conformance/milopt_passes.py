@@ -24,9 +24,9 @@ import pytest
 from milopt.ir.pymil import available_target
 from milopt.ir.targets import IOS15
 from milopt.ir.verifier import verify
-from milopt.passes.coremltools_names import has_names_twice
-from milopt.passes.fidelity import worst_of
-from milopt.passes.reference import Random, Reference
+from milopt.passes.foreign.names import has_names_twice
+from milopt.passes.proving.fidelity import worst_of
+from milopt.passes.proving.reference import Random, Reference
 from milopt.runtime import patch_coremltools
 
 TABLE = Path(__file__).parents[2] / "docs" / "coremltools.md"

@@ -14,13 +14,13 @@ from milopt.ir.errors import PassFailure, RunError
 from milopt.ir.pymil import Program, mb
 from milopt.ir.targets import IOS17
 from milopt.passes.base import UNCHANGED, Anchor, Pass
-from milopt.passes.bisection import Culprit, bisect
 from milopt.passes.context import PassContext
 from milopt.passes.instrumentation.rewrite_limit import RewriteLimit
 from milopt.passes.manager import PassManager
 from milopt.passes.pipeline import Pipeline, program_pipeline
 from milopt.passes.pipeline_text import parse_pipeline
-from milopt.passes.reference import Random, Reference
+from milopt.passes.proving.bisection import Culprit, bisect
+from milopt.passes.proving.reference import Random, Reference
 from milopt.runtime.random_samples import RandomSamples
 from support.editing import find_op, ops_of_type, replace_constant
 from support.passes import CHANGED, doing, made

@@ -10,7 +10,7 @@ import pytest
 from milopt.ir.errors import CheckFailure, MiloptError, PassFailure, RunError
 from milopt.ir.structure import structural_hash
 from milopt.ir.verifier import verify
-from milopt.passes.coremltools_passes import coremltools_pass
+from milopt.passes.foreign.passes import coremltools_pass
 from milopt.passes.instrumentation.numeric_check import NumericCheck
 from milopt.passes.instrumentation.verify_each import VerifyEach
 from milopt.passes.manager import PassManager, RunResult

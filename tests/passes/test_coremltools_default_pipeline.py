@@ -10,14 +10,14 @@ import milopt
 import pytest
 from milopt.ir.errors import PassFailure
 from milopt.ir.structure import structural_hash
-from milopt.passes.coremltools_passes import coremltools_pass
-from milopt.passes.coremltools_pipelines import passes_of
+from milopt.passes.foreign.passes import coremltools_pass
+from milopt.passes.foreign.pipelines import passes_of
 from milopt.passes.instrumentation.numeric_check import NumericCheck, PassFidelity
 from milopt.passes.instrumentation.verify_claims import VerifyClaims
 from milopt.passes.instrumentation.verify_each import VerifyEach
 from milopt.passes.manager import PassManager
 from milopt.passes.pipeline import Pipeline, program_pipeline
-from milopt.passes.reference import Random
+from milopt.passes.proving.reference import Random
 from support.packages import shared_models
 from support.programs import PROGRAMS
 

@@ -15,7 +15,7 @@ from milopt.ir.errors import PassFailure
 from milopt.ir.structure import structural_hash
 from milopt.ir.walking import walk
 from milopt.passes.base import Outcome
-from milopt.passes.coremltools_pipelines import passes_of
+from milopt.passes.foreign.pipelines import passes_of
 from milopt.passes.instrumentation.base import Instrumentation
 from milopt.passes.instrumentation.rewrite_limit import RewriteLimit
 from milopt.passes.manager import PassManager

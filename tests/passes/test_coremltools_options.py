@@ -8,13 +8,13 @@ import coremltools as ct
 import coremltools.optimize.coreml as cto
 import pytest
 from milopt.ir.errors import MiloptError, OptionError
-from milopt.passes.coremltools_passes import (
+from milopt.passes.foreign.passes import (
     coremltools_pass,
     coremltools_pass_doc,
     coremltools_pass_ids,
     coremltools_pass_options,
 )
-from milopt.passes.coremltools_pipelines import passes_of
+from milopt.passes.foreign.pipelines import passes_of
 from milopt.passes.manager import PassManager
 from milopt.passes.pipeline import Pipeline, program_pipeline
 from milopt.passes.pipeline_text import parse_pipeline

@@ -10,7 +10,7 @@ from coremltools.converters.mil.mil.passes.pass_pipeline import PassPipelineMana
 from coremltools.converters.mil.mil.scope import ScopeSource
 from milopt.ir.errors import PassFailure
 from milopt.ir.walking import names_in, walk
-from milopt.passes.coremltools_passes import coremltools_pass, coremltools_pass_ids
+from milopt.passes.foreign.passes import coremltools_pass, coremltools_pass_ids
 from milopt.passes.manager import PassManager
 from milopt.passes.pipeline import Pipeline, program_pipeline
 from milopt.passes.pipeline_text import parse_pipeline

@@ -13,8 +13,8 @@ from milopt.ir.errors import PipelineError
 from milopt.ir.text.printer import print_program
 from milopt.ir.text.reading import parse_program
 from milopt.passes.base import Anchor, Pass
-from milopt.passes.docstrings import Example, examples_in, rules_in
-from milopt.passes.documentation import Documentation, OptionDoc, document, document_foreign
+from milopt.passes.catalogue.docstrings import Example, examples_in, rules_in
+from milopt.passes.catalogue.documentation import Documentation, OptionDoc, document, document_foreign
 from milopt.passes.manager import PassManager
 from milopt.passes.options import option
 from milopt.passes.pipeline import NamedPipeline

@@ -16,12 +16,12 @@ from milopt.ir.pymil import mb
 from milopt.ir.targets import IOS17
 from milopt.passes.base import UNCHANGED, Pass
 from milopt.passes.context import PassContext
-from milopt.passes.fidelity import OutputDistance, Values, compared, worst_of
 from milopt.passes.instrumentation.numeric_check import NumericCheck
 from milopt.passes.instrumentation.verify_each import VerifyEach
 from milopt.passes.manager import PassManager
 from milopt.passes.pipeline import Pipeline, program_pipeline
-from milopt.passes.reference import Random, Reference
+from milopt.passes.proving.fidelity import OutputDistance, Values, compared, worst_of
+from milopt.passes.proving.reference import Random, Reference
 from milopt.passes.transforms.quantize_weights import QuantizeWeights
 from milopt.passes.transforms.raise_opset import RaiseOpset
 from milopt.runtime import registry

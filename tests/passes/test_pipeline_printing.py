@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from milopt.ir.diagnostics import TextError
 from milopt.ir.errors import OptionError, PipelineError
 from milopt.ir.targets import deployment_targets
-from milopt.passes.coremltools_passes import coremltools_pass
+from milopt.passes.foreign.passes import coremltools_pass
 from milopt.passes.pipeline import Pipeline, program_pipeline
 from milopt.passes.pipeline_text import parse_pipeline
 from milopt.passes.transforms.quantize_weights import QuantizeWeights

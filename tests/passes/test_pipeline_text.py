@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 from milopt.ir.errors import PipelineError
 from milopt.ir.text.source import Source
-from milopt.passes.coremltools_passes import CoremltoolsPass
+from milopt.passes.foreign.passes import CoremltoolsPass
 from milopt.passes.pipeline import Pipeline, program_pipeline
 from milopt.passes.pipeline_text import parse_pipeline
 from milopt.passes.transforms.quantize_weights import QuantizeWeights

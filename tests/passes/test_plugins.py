@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from milopt.ir.errors import PipelineError
 from milopt.passes.base import Pass
-from milopt.passes.catalogue import Listed
+from milopt.passes.catalogue.lookup import Listed
 from milopt.passes.pipeline import program_pipeline
 from milopt.passes.pipeline_text import parse_pipeline
 from milopt.passes.registry import (

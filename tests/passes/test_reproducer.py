@@ -34,7 +34,7 @@ from milopt.passes.instrumentation.rewrite_limit import RewriteLimit
 from milopt.passes.instrumentation.verify_each import VerifyEach
 from milopt.passes.manager import PassManager
 from milopt.passes.pipeline_text import parse_pipeline
-from milopt.passes.reproducers import Reproducer, read_reproducer, write_reproducer
+from milopt.passes.proving.reproducers import Reproducer, read_reproducer, write_reproducer
 from milopt.passes.transforms.quantize_weights import QuantizeWeights
 from support.failing_passes import failing_passes
 from support.packages import contents

@@ -9,7 +9,7 @@ import coremltools as ct
 import pytest
 from milopt.ir.errors import OptionError, PipelineError
 from milopt.ir.targets import OPSETS, parse_target
-from milopt.passes.coremltools_passes import CoremltoolsPass
+from milopt.passes.foreign.passes import CoremltoolsPass
 from milopt.passes.manager import PassManager
 from milopt.passes.options import options_of
 from milopt.passes.pipeline import NamedPipeline

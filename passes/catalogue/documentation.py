@@ -9,10 +9,10 @@ from typing import Any
 
 import attrs
 
-from .base import Pass
+from ..base import Pass
+from ..options import Option, options_of
+from ..pipeline import NamedPipeline
 from .docstrings import Example, examples_in, rules_in
-from .options import Option, options_of
-from .pipeline import NamedPipeline
 
 _REFUSAL = re.compile(r"refused|left alone", re.IGNORECASE)
 
@@ -126,7 +126,7 @@ def document_foreign(pass_id: str) -> Documentation:
     Raises:
         PipelineError: coremltools has no such pass.
     """
-    from .coremltools_passes import coremltools_pass_doc, coremltools_pass_options
+    from ..foreign.passes import coremltools_pass_doc, coremltools_pass_options
 
     text = coremltools_pass_doc(pass_id)
     known = coremltools_pass_options(pass_id)

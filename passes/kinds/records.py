@@ -8,10 +8,10 @@ from typing import Any
 
 import attrs
 
-from ..ir.errors import did_you_mean
+from ...ir.errors import did_you_mean
+from ..text.tree import span_of
+from ..text.words import format_word
 from .faults import OptionFault
-from .text.tree import span_of
-from .text.words import format_word
 
 
 def dashed(name: str) -> str:

@@ -9,10 +9,10 @@ from typing import Any
 
 import attrs
 
-from ..ir.errors import did_you_mean
+from ...ir.errors import did_you_mean
+from ..text.tree import Word, shown, span_of
+from ..text.words import format_word
 from .faults import OptionFault
-from .text.tree import Word, shown, span_of
-from .text.words import format_word
 
 _NUMBERS = re.compile("[0-9]+")
 _TRUTHS = {"true": True, "1": True, "false": False, "0": False}

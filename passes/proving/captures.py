@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from ..ir.errors import PassFailure
-from .instrumentation.base import Instrumentation
-from .instrumentation.rewrite_limit import RewriteLimit
-from .manager import PassManager
-from .pipeline import Pipeline, program_pipeline
+from ...ir.errors import PassFailure
+from ..instrumentation.base import Instrumentation
+from ..instrumentation.rewrite_limit import RewriteLimit
+from ..manager import PassManager
+from ..pipeline import Pipeline, program_pipeline
 
 if TYPE_CHECKING:
-    from .runs import PassRun
+    from ..runs import PassRun
 
 
 @attrs.frozen(eq=False)
@@ -86,7 +86,7 @@ class _Capture(Instrumentation):
 
 def _before(run: PassRun, rewrite_limit: int | None) -> list[Tail]:
     """A pass alone, and what it is about to run on: its function only, if it runs on one, or the whole program."""
-    from ..ir.copying import copy_program
+    from ...ir.copying import copy_program
 
     program = copy_program(run.program)
     if run.function is None:
@@ -100,7 +100,7 @@ def _before(run: PassRun, rewrite_limit: int | None) -> list[Tail]:
 
 def _with_function(program: Any, name: str) -> Any:
     """A copy of a program that has one of its functions only."""
-    from ..ir.copying import copy_program
+    from ...ir.copying import copy_program
 
     result = copy_program(program)
     for other in list(result.functions):

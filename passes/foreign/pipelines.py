@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from .base import Pass
-from .coremltools_passes import coremltools_pass, preset_pipeline
-from .pipeline import Pipeline
-from .registry import pass_class
+from ..base import Pass
+from ..pipeline import Pipeline
+from ..registry import pass_class
+from .passes import coremltools_pass, preset_pipeline
 
 _OURS = "milopt::"  # how coremltools calls our own passes
 

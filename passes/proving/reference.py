@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import attrs
 import numpy as np
 
-from ..ir.errors import RunError
+from ...ir.errors import RunError
 from .fidelity import OutputDistance, Values, compared
 
 if TYPE_CHECKING:
-    from ..runtime.samples import Samples
-    from ..runtime.session import Session
-    from ..runtime.types import Precision
+    from ...runtime.samples import Samples
+    from ...runtime.session import Session
+    from ...runtime.types import Precision
 
 
 @attrs.frozen
@@ -35,7 +35,7 @@ class Random:
 
         Each is followed by its magnitudes: of a negative number, a logarithm or a root gives NaN.
         """
-        from ..runtime.random_samples import UNKNOWN_SIZES, RandomSamples
+        from ...runtime.random_samples import UNKNOWN_SIZES, RandomSamples
 
         for size in UNKNOWN_SIZES:
             samples = RandomSamples(function, self.count, seed=self.seed, size=size)
@@ -98,7 +98,7 @@ class Reference:
         return _Recorded(fitting, inputs, outputs)
 
     def _open(self, program: Any, name: str) -> Session:
-        from ..runtime.session import Session
+        from ...runtime.session import Session
 
         return Session(program, name, precision=self._precision)
 
@@ -176,7 +176,7 @@ def _run(session: Session, samples: Iterable[Mapping[str, Any]], name: str) -> d
 
 
 def _run_once(session: Session, sample: Mapping[str, Any]) -> dict[str, np.ndarray]:
-    from ..runtime.results import as_arrays
+    from ...runtime.results import as_arrays
 
     if not session.states:
         return as_arrays(session.run(sample))

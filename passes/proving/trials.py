@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import attrs
 
+from ..instrumentation.base import Instrumentation
 from .changes import Changes
-from .instrumentation.base import Instrumentation
 
 if TYPE_CHECKING:
-    from .base import Outcome
-    from .instrumentation.rewrite_limit import RewriteLimit
-    from .runs import PassRun
+    from ..base import Outcome
+    from ..instrumentation.rewrite_limit import RewriteLimit
+    from ..runs import PassRun
 
 
 @attrs.frozen

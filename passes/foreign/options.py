@@ -15,12 +15,12 @@ from typing import Any
 
 import attrs
 
-from ..ir.errors import did_you_mean
-from ..ir.text.formatting import format_string
-from .faults import OptionFault
-from .kinds import kind_of
-from .text.tree import Braces, Items, Nest, Word, shown, span_of
-from .text.words import format_word
+from ...ir.errors import did_you_mean
+from ...ir.text.formatting import format_string
+from ..kinds.base import kind_of
+from ..kinds.faults import OptionFault
+from ..text.tree import Braces, Items, Nest, Word, shown, span_of
+from ..text.words import format_word
 
 _WORDS = {"true": True, "false": False, "none": None, "null": None}
 
@@ -191,7 +191,7 @@ def _config_value(value: Any) -> Any:
     if isinstance(value, enum.Enum):
         return value.name.lower()
     if isinstance(value, type):  # PyMIL's class for an element type
-        from ..ir.type_words import type_words
+        from ...ir.type_words import type_words
 
         return type_words(value)
     return value.lower() if isinstance(value, str) else value

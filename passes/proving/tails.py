@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import attrs
 
-from ..ir.errors import MiloptError, PassFailure
+from ...ir.errors import MiloptError, PassFailure
+from ..instrumentation.base import Instrumentation
+from ..instrumentation.rewrite_limit import RewriteLimit
+from ..manager import PassManager
+from ..pipeline import Pipeline
 from .captures import Tail, alone
-from .instrumentation.base import Instrumentation
-from .instrumentation.rewrite_limit import RewriteLimit
-from .manager import PassManager
-from .pipeline import Pipeline
 
 if TYPE_CHECKING:
-    from .runs import PassRun
+    from ..runs import PassRun
 
 Checks: TypeAlias = Callable[[], Sequence[Instrumentation]]
 """Makes what runs around passes, and can fail them."""

@@ -9,7 +9,7 @@ from typing import Any
 import attrs
 import numpy as np
 
-from ..ir.errors import Subject
+from ...ir.errors import Subject
 
 
 @attrs.frozen
@@ -112,7 +112,7 @@ def compared(function: str, output: str, before: Values, after: Values | None) -
 
 
 def _number_distance(function: str, output: str, before: np.ndarray, after: np.ndarray) -> OutputDistance:
-    from ..ir.diffing.distances import distance
+    from ...ir.diffing.distances import distance
 
     found = distance(*(each if each.dtype.kind == "f" else each.astype(np.float64) for each in (before, after)))
     sqnr = found.snr_db

@@ -10,14 +10,14 @@ from typing import Any
 
 import attrs
 
-from ..ir.errors import PipelineError, did_you_mean
-from .analysis.structure import Structure
-from .base import UNCHANGED, Outcome, Pass
-from .context import PassContext
-from .coremltools_constants import kept_constants
-from .coremltools_names import has_names_twice
-from .coremltools_options import Assign, option_names, option_text, set_option
-from .faults import OptionFault
+from ...ir.errors import PipelineError, did_you_mean
+from ..analysis.structure import Structure
+from ..base import UNCHANGED, Outcome, Pass
+from ..context import PassContext
+from ..kinds.faults import OptionFault
+from .constants import kept_constants
+from .names import has_names_twice
+from .options import Assign, option_names, option_text, set_option
 
 # Options without which coremltools' passes fail in their middle; it does not ask for them itself.
 _REQUIRED = {
@@ -63,7 +63,7 @@ class CoremltoolsPass(Pass):
         Raises:
             PipelineError: the program is none that it can run on.
         """
-        from ..ir.edit_watch import watching_edits
+        from ...ir.edit_watch import watching_edits
 
         if root.skip_all_passes:
             raise PipelineError(
@@ -105,7 +105,7 @@ def _run(graph_pass: Any, program: Any) -> None:
 
 def _registry() -> Any:
     # isort: off
-    from ..ir import quiet  # noqa: F401 - before everything of coremltools
+    from ...ir import quiet  # noqa: F401 - before everything of coremltools
     from coremltools.converters.mil.mil.passes.pass_registry import PASS_REGISTRY
     # isort: on
 
@@ -150,7 +150,7 @@ def preset_pipeline(name: str) -> Any:
     Raises:
         PipelineError: it has no such pipeline.
     """
-    from ..ir import quiet  # noqa: F401 - before everything of coremltools
+    from ...ir import quiet  # noqa: F401 - before everything of coremltools
     from coremltools import PassPipeline  # isort: skip
 
     listed = PassPipeline.list_available_pipelines()

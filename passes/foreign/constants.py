@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..ir.walking import walk
+from ...ir.walking import walk
 
 Options = Mapping[str, Any]
 

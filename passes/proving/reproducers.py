@@ -15,9 +15,9 @@ from typing import Any, Self
 
 import attrs
 
-from ..ir.errors import PackageError, PipelineError, SaveError
-from ..ir.saving import atomic_files, check_output
-from .pipeline import Pipeline
+from ...ir.errors import PackageError, PipelineError, SaveError
+from ...ir.saving import atomic_files, check_output
+from ..pipeline import Pipeline
 
 METADATA_KEY = "com.milopt.reproducer"
 
@@ -85,7 +85,7 @@ def read_reproducer(path: Path) -> Reproducer:
         PackageError: it can not be read.
         PipelineError: it says nothing of the kind.
     """
-    from ..ir.opening import is_text, open_unchecked, read_source
+    from ...ir.opening import is_text, open_unchecked, read_source
 
     if is_text(path):
         head = takewhile(lambda line: line.startswith("//"), read_source(path).text.splitlines())
@@ -123,7 +123,7 @@ def write_reproducer(
 
 
 def _write_text(path: Path, program: Any, reproducer: Reproducer, note: str, *, overwrite: bool) -> None:
-    from ..ir.text.writing import write_program_text
+    from ...ir.text.writing import write_program_text
 
     with atomic_files(path, overwrite=overwrite) as folder:
         text = folder / path.name
@@ -136,7 +136,7 @@ def _write_text(path: Path, program: Any, reproducer: Reproducer, note: str, *, 
 
 def _write_package(path: Path, program: Any, reproducer: Reproducer, *, overwrite: bool) -> None:
     """By way of text, from which a description is made."""
-    from ..ir.opening import load
+    from ...ir.opening import load
 
     with TemporaryDirectory(prefix="milopt-") as folder:
         text = Path(folder) / "program.mil"

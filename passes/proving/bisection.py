@@ -14,16 +14,16 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import attrs
 
-from ..ir.errors import PassFailure, RunError
+from ...ir.errors import PassFailure, RunError
+from ..instrumentation.rewrite_limit import RewriteLimit
+from ..manager import PassManager
 from .fidelity import decibels, worst_of
-from .instrumentation.rewrite_limit import RewriteLimit
-from .manager import PassManager
 from .reference import Random, Reference, Source
 from .trials import End, Judge, Started, Verdict, Watch
 
 if TYPE_CHECKING:
-    from .pipeline import Pipeline
-    from .runs import Rewrite
+    from ..pipeline import Pipeline
+    from ..runs import Rewrite
 
 Measure: TypeAlias = Callable[[Any], float]
 Working: TypeAlias = Callable[[str], AbstractContextManager[object]]
@@ -133,7 +133,7 @@ def _measuring(measure: Measure, min_sqnr: float) -> Judge:
 
 
 def _is_valid(program: Any) -> Verdict:
-    from ..ir.verifier import verify
+    from ...ir.verifier import verify
 
     found = verify(program)
     return Verdict(not found, f"the program is not valid: {found[0]}" if found else "the program is valid")

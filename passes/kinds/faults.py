@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..ir.errors import OptionError
+from ...ir.errors import OptionError
 
 if TYPE_CHECKING:
-    from .text.tree import Span
+    from ..text.tree import Span
 
 
 class OptionFault(OptionError):  # noqa: N818 - it is the option that is at fault

@@ -7,8 +7,8 @@ from typing import Generic, TypeVar
 
 import attrs
 
-from ..ir.errors import PipelineError
-from .configured import Configured
+from ...ir.errors import PipelineError
+from ..configured import Configured
 from .plugins import plugins
 
 _Class = TypeVar("_Class", bound=Configured)

@@ -9,8 +9,8 @@ from typing import TypeVar
 
 import attrs
 
-from ..ir.errors import PipelineError
-from .configured import Configured
+from ...ir.errors import PipelineError
+from ..configured import Configured
 
 _Class = TypeVar("_Class", bound=Configured)
 

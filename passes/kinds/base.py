@@ -7,12 +7,12 @@ from typing import Any
 
 import attrs
 
-from ..ir.diagnostics import TextError
+from ...ir.diagnostics import TextError
+from ..text.parser import parse_value
+from ..text.tree import Braces, Items, Nest, Word
 from . import records
 from .faults import OptionFault
 from .scalars import SCALARS, Kind
-from .text.parser import parse_value
-from .text.tree import Braces, Items, Nest, Word
 
 
 @attrs.frozen

@@ -13,13 +13,13 @@ class Changes:
     """
 
     def __init__(self, program: Any) -> None:
-        from ..ir.structure import snapshot
+        from ...ir.structure import snapshot
 
         self._seen = snapshot(program)
 
     def since_last(self, program: Any) -> bool:
         """Whether the program has changed since this was asked last."""
-        from ..ir.structure import snapshot
+        from ...ir.structure import snapshot
 
         before, self._seen = self._seen, snapshot(program)
         return before != self._seen

@@ -1,0 +1,1 @@
+"""What options take: one record for each kind of value, converted alike from Python, text and coremltools."""
