@@ -116,6 +116,10 @@ class PassFailure(MiloptError):  # noqa: N818 - the field says that a pass fails
         return super().__str__() + (f"; to reproduce: {self.reproducer}" if self.reproducer else "")
 
 
+class InstrumentationError(MiloptError):
+    """An instrumentation that raised what it should not; no pass is to blame."""
+
+
 class RunError(MiloptError):
     """A program that can not be run, or inputs that it does not take; nothing was run."""
 

@@ -11,6 +11,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from math import prod
+from threading import RLock
 from typing import Any, TypeAlias
 
 # isort: off
@@ -296,14 +297,22 @@ class _FreeNames(defaultdict[str, int]):
         return count
 
 
+# PyMIL has one builder in a process: its current block, its counters of names. One thread builds at a time.
+_building = RLock()
+
+
 @contextmanager
 def unique_names(taken: Iterable[str]) -> Iterator[None]:
-    """While it lasts, PyMIL's builder gives names that are not `taken`, the same ones in every run."""
-    previous, mb.name_count = mb.name_count, _FreeNames(taken)
-    try:
-        yield
-    finally:
-        mb.name_count = previous
+    """While it lasts, PyMIL's builder gives names that are not `taken`, the same ones in every run.
+
+    Other threads that enter it, or `inside`, wait.
+    """
+    with _building:
+        previous, mb.name_count = mb.name_count, _FreeNames(taken)
+        try:
+            yield
+        finally:
+            mb.name_count = previous
 
 
 def given_values(operation: Any) -> list[Any]:
@@ -323,11 +332,12 @@ def inside(block: Any) -> Iterator[None]:
 
     PyMIL's own context walks the whole block when it is left, which makes many small edits quadratic.
     """
-    _block_module.BLOCK_STACK.append(block)
-    try:
-        yield
-    finally:
-        _block_module.BLOCK_STACK.pop()
+    with _building:
+        _block_module.BLOCK_STACK.append(block)
+        try:
+            yield
+        finally:
+            _block_module.BLOCK_STACK.pop()
 
 
 @contextmanager

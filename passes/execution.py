@@ -80,7 +80,7 @@ class Execution:
         run = PassRun(pass_, inside.root, f"{inside.path}/{pass_}", self._program, function, self._analyses)
         try:
             outcome = self._around.around_pass(run, lambda: self._apply(run))
-        except Exception as error:
+        except (Exception, SystemExit) as error:  # a pass that ends the interpreter has failed as well
             failure = failure_of(run, error)
             if failure is error:
                 raise
@@ -98,7 +98,9 @@ class Execution:
         # coremltools' passes enter their own scope: entering one here too would name them twice.
         scope = nullcontext() if isinstance(run.pass_, CoremltoolsPass) else graph_pass_scope(name)
         with unique_names(names_in(self._program)), scope:
-            outcome: Outcome = run.pass_.run(run.root, context)
+            outcome = run.pass_.run(run.root, context)
+        if not isinstance(outcome, Outcome):
+            raise TypeError(f"it returned {outcome!r}, and no Outcome")
         return outcome
 
     def _nest(self, pipeline: Pipeline, root: Any, inside: PassRun) -> bool:

@@ -11,7 +11,7 @@ from .runs import PassRun
 _DEFECT = "this is a defect of the pass: please report it"
 
 
-def failure_of(run: PassRun, error: Exception) -> PassFailure:
+def failure_of(run: PassRun, error: BaseException) -> PassFailure:
     """The error as a user should read it."""
     if isinstance(error, PassFailure) and error.run is not None:
         return error  # of a pass that ran inside this one: that one is to blame
@@ -27,7 +27,7 @@ def failure_of(run: PassRun, error: Exception) -> PassFailure:
     return kind(message, where=where, hint=hint, subject=subject, run=run)
 
 
-def _subject(run: PassRun, error: Exception) -> Subject | None:
+def _subject(run: PassRun, error: BaseException) -> Subject | None:
     """What the pass was at: what the error says itself, else the op that the innermost code had in its hands."""
     if isinstance(error, MiloptError) and error.subject is not None:
         return error.subject

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import attrs
+
+from ...ir.errors import InstrumentationError, MiloptError
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -86,18 +89,18 @@ class Stack:
 
     def admits(self, rewrite: Rewrite) -> bool:
         """Whether all of them admit a rewrite; the first that does not is the last that is asked."""
-        return all(part.admits(rewrite) for part in self._parts)
+        return all(_told(part, "admits", rewrite) for part in self._parts)
 
     def say(self, remark: Remark) -> None:
         """Passes a remark on to all of them."""
         for part in self._parts:
-            part.on_remark(remark)
+            _told(part, "on_remark", remark)
 
     def _around(self, kind: _Kind, run: Any, work: Callable[[], Result]) -> Result:
         results: list[Result] = []
         with ExitStack() as endings:
             for part in self._parts:
-                getattr(part, f"before_{kind}")(run)
+                _told(part, f"before_{kind}", run)
                 endings.push(_Ending(part, kind, run, results))
             results.append(work())
         return results[0]
@@ -114,6 +117,20 @@ class _Ending:
 
     def __call__(self, _: type[BaseException] | None, error: BaseException | None, __: TracebackType | None) -> None:
         if error is None:
-            getattr(self.part, f"after_{self.kind}")(self.run, self.results[0])
-        else:
-            getattr(self.part, f"after_failed_{self.kind}")(self.run, error)
+            _told(self.part, f"after_{self.kind}", self.run, self.results[0])
+            return
+        try:
+            _told(self.part, f"after_failed_{self.kind}", self.run, error)
+        except InstrumentationError as fault:  # must not hide what has failed
+            warnings.warn(str(fault), RuntimeWarning, stacklevel=2)
+
+
+def _told(part: Instrumentation, hook: str, *about: Any) -> Any:
+    """Calls a hook; a fault of the instrumentation is told as such."""
+    try:
+        return getattr(part, hook)(*about)
+    except MiloptError:
+        raise
+    except Exception as error:
+        message = f"the instrumentation {type(part).__name__!r} failed in {hook} with {type(error).__name__}: {error}"
+        raise InstrumentationError(message, hint="this is a defect of the instrumentation") from error
