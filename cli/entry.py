@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import sys
 from contextlib import redirect_stderr, redirect_stdout
-from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 import click
@@ -34,12 +34,28 @@ def mil_opt() -> None:
 
 
 def _streams() -> tuple[TextIO, TextIO]:
-    """Stdout and stderr; what goes to a closed one is dropped, what an encoding can not spell is escaped."""
-    devnull = Path(os.devnull)
-    out, err = (stream or devnull.open("w", encoding="utf-8") for stream in (sys.stdout, sys.stderr))
+    """Stdout and stderr; what an encoding can not spell is escaped.
+
+    Results that go to a closed stdout are an error; what goes to a closed stderr is dropped: nobody could be told.
+    """
+    out, err = sys.stdout or _Closed(), sys.stderr or io.StringIO()
     if isinstance(out, io.TextIOWrapper):
         out.reconfigure(errors="backslashreplace")
     return out, err
+
+
+class _Closed(io.StringIO):
+    """In the place of a stdout that was closed before this process began."""
+
+    def write(self, text: str) -> int:
+        """Writes nothing, and only that.
+
+        Raises:
+            OSError: there is something to write.
+        """
+        if text:
+            raise OSError(errno.EBADF, "it is closed", "stdout")
+        return 0
 
 
 def run(command: click.Command, argv: Sequence[str], stdin: TextIO, stdout: TextIO, stderr: TextIO) -> int:

@@ -5,20 +5,24 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import attrs
 import click
 
 from .exit_codes import DONE
 from .opt.checks import Checks, check_options
 from .opt.grouped import GroupedCommand
 from .opt.instrument_options import instrument_options
+from .opt.modes import refuse_idle_options
 from .opt.numerics import NumericSettings, numeric_options
 from .opt.output import Output, output_options
 from .opt.reduce_options import ReduceSettings, reduce_options
 from .opt.reproducing import ReproducerSettings, reproducer_options
+from .option_types import at_most_once
 
 if TYPE_CHECKING:
     from ..passes.pipeline import Pipeline
     from .opt.instrument_flags import InstrumentFlags
+    from .opt.units import Unit
 
 
 @click.command("mil-opt", cls=GroupedCommand, context_settings={"help_option_names": ["-h", "--help"]})
@@ -26,6 +30,8 @@ if TYPE_CHECKING:
 @click.option(
     "--pass-pipeline",
     "pipeline",
+    multiple=True,
+    callback=at_most_once,
     help="Such as 'program(quantize-weights{min-elements=0})'; without it, nothing runs.",
 )
 @output_options
@@ -66,51 +72,84 @@ def mil_opt(
     INPUT is an .mlpackage, a compiled .mlmodelc, MIL text in a .mil file, or - for text from stdin. Without a pipeline
     it is only read, verified and written: a compiled model or a text becomes a package so.
     """
-    from .opt.instruments import Instruments
-    from .opt.running import Run
-    from .opt.units import units_of
-
     if list_passes or list_pipelines:
         return _list(passes=list_passes, pipelines=list_pipelines)
     if source is None:
         raise click.UsageError("Missing argument 'INPUT'.")
+    refuse_idle_options(click.get_current_context())
     if reducing.reduce is not None:
-        if pipeline is not None or split or reproducing.run_reproducer:
-            raise click.UsageError("--reduce takes no pipeline and no parts of a text: its command names them")
         return _reduce(source, output, reducing)
-    said = reproducing.reproducer(source)
-    if said is not None:
-        if pipeline is not None:
-            raise click.UsageError("--run-reproducer takes the pipeline from INPUT")
-        pipeline, checks = said.pipeline, Checks.of_flags(said.flags, said.rewrite_limit)
-    parsed = _parse(pipeline)
-    output.check()
-    instruments = Instruments(flags)
+    task = _task(source, pipeline, checks, reproducing, split=split)
     if dump_pass_pipeline:
-        click.echo(str(parsed), err=True)
+        click.echo(str(task.pipeline), err=True)
     if numerics.bisect:
-        from .opt.bisecting import bisect_units
-
-        return bisect_units(units_of(source, split=split), parsed, numerics, output.reading, as_json=flags.json)
-    run = Run(
-        pipeline=parsed,
-        output=output,
-        instruments=instruments,
-        checks=checks,
-        reproducer=reproducing.new_instrumentation(
-            checks.verifiers, checks.flags, checks.rewrite_limit, force=output.force
-        ),
-        numerics=numerics.new_check(),
-        expects_diagnostics=verify_diagnostics,
-    )
-    return run.do(units_of(source, split=split))
+        return _bisect(task, numerics, output, as_json=flags.json)
+    return _run(task, output, flags, reproducing, numerics, expects_diagnostics=verify_diagnostics)
 
 
-def _parse(pipeline: str | None) -> Pipeline:
+@attrs.frozen
+class _Task:
+    """What is to be run.
+
+    Attributes:
+        units: on what.
+        text: of the pipeline.
+        pipeline: the same, parsed.
+        checks: what can fail it.
+    """
+
+    units: list[Unit]
+    text: str
+    pipeline: Pipeline
+    checks: Checks
+
+
+def _task(source: Path, text: str | None, checks: Checks, reproducing: ReproducerSettings, *, split: bool) -> _Task:
+    """What the command line says, or a reproducer in its place."""
     from ..ir.text.source import Source
     from ..pipelines.text import parse_pipeline
+    from .opt.units import units_of
 
-    return parse_pipeline(Source("program()" if pipeline is None else pipeline, "--pass-pipeline"))
+    if not reproducing.run_reproducer:
+        text = "program()" if text is None else text
+        parsed = parse_pipeline(Source(text, "--pass-pipeline"))
+        return _Task(units_of(source, split=split), text, parsed, checks)
+    units = units_of(source, split=split)
+    said = reproducing.reproducer(units[0])
+    parsed = parse_pipeline(Source(said.pipeline, f"the pipeline of {units[0].name}"))
+    return _Task(units, said.pipeline, parsed, Checks.of_flags(said.flags, said.rewrite_limit))
+
+
+def _bisect(task: _Task, numerics: NumericSettings, output: Output, *, as_json: bool) -> int:
+    from .opt.bisecting import bisect_units
+
+    return bisect_units(task.units, task.pipeline, numerics, output.reading, text=task.text, as_json=as_json)
+
+
+def _run(
+    task: _Task,
+    output: Output,
+    flags: InstrumentFlags,
+    reproducing: ReproducerSettings,
+    numerics: NumericSettings,
+    *,
+    expects_diagnostics: bool,
+) -> int | None:
+    from .opt.instruments import Instruments
+    from .opt.running import Run
+
+    output.check()
+    run = Run(
+        pipeline=task.pipeline,
+        output=output,
+        instruments=Instruments(flags),
+        checks=task.checks,
+        # A text that says which failures it expects wants no files of them.
+        reproducer=reproducing.new_instrumentation(task.checks, force=output.force, unasked=not expects_diagnostics),
+        numerics=numerics.new_check(),
+        expects_diagnostics=expects_diagnostics,
+    )
+    return run.do(task.units)
 
 
 def _list(*, passes: bool, pipelines: bool) -> int:

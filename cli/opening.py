@@ -43,9 +43,17 @@ def open_model(path: Path, missing_weights: MissingWeights = "error", opener: Op
 
 
 def read_stdin() -> Source:
-    """The MIL text on stdin, without the mark that some editors put in front of UTF-8."""
+    """The MIL text on stdin, without the mark that some editors put in front of UTF-8.
+
+    Raises:
+        PackageError: stdin is closed.
+    """
+    from ..ir.errors import PackageError
     from ..ir.text.source import Source
 
+    # The interpreter has none, whatever its type says, where it was closed before.
+    if sys.stdin is None:
+        raise PackageError("there is nothing to read: stdin is closed", where=STDIN)
     return Source(sys.stdin.read().removeprefix("\ufeff"), "<stdin>")
 
 

@@ -26,10 +26,12 @@ class EditWatch:
 
     Attributes:
         count: grows with each attribute.
+        names: all that ops and values were given.
     """
 
     def __init__(self) -> None:
         self.count = 0
+        self.names: set[str] = set()
 
 
 _lock = RLock()
@@ -42,6 +44,8 @@ def _set_attribute(part: Any, name: str, value: Any) -> None:
     if before is not value and name not in _DERIVED:
         for watch in _watches:
             watch.count += 1
+            if name == "name":
+                watch.names.add(value)
 
 
 @contextmanager

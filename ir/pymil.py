@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from math import prod
 from threading import RLock
@@ -281,9 +281,9 @@ def new_constant(value: Value, stem: str) -> Any:
 class _FreeNames(defaultdict[str, int]):
     """PyMIL's name counters, skipping the names that a program already has."""
 
-    def __init__(self, taken: Iterable[str]) -> None:
+    def __init__(self, taken: Iterable[str], later: Container[str]) -> None:
         super().__init__(int)
-        self._given = taken
+        self._given, self._later = taken, later
 
     @functools.cached_property
     def _taken(self) -> set[str]:
@@ -291,7 +291,7 @@ class _FreeNames(defaultdict[str, int]):
 
     def __getitem__(self, stem: str) -> int:
         count = super().__getitem__(stem)
-        while f"{stem}_{count}" in self._taken:
+        while (name := f"{stem}_{count}") in self._taken or name in self._later:
             count += 1
         super().__setitem__(stem, count)
         return count
@@ -302,13 +302,17 @@ _building = RLock()
 
 
 @contextmanager
-def unique_names(taken: Iterable[str]) -> Iterator[None]:
-    """While it lasts, PyMIL's builder gives names that are not `taken`, the same ones in every run.
+def unique_names(taken: Iterable[str], later: Container[str] = ()) -> Iterator[None]:
+    """While it lasts, PyMIL's builder gives names that are not taken, the same ones in every run.
 
     Other threads that enter it, or `inside`, wait.
+
+    Args:
+        taken: the names that there are; they are walked when the first name is asked for.
+        later: holds the names that come while it lasts.
     """
     with _building:
-        previous, mb.name_count = mb.name_count, _FreeNames(taken)
+        previous, mb.name_count = mb.name_count, _FreeNames(taken, later)
         try:
             yield
         finally:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -35,7 +36,8 @@ def _add_block(found: list[Any], block: Any, inputs: Iterable[Any]) -> None:
     for operation in block.operations:
         # The inputs and the types themselves: `inputs` and `sym_type` make copies each time.
         found += (operation, operation.name, *operation._input_vars.values())  # noqa: SLF001
-        if takes_several(type(operation)):
+        cls: Any = type(operation)
+        if takes_several(cls):
             found += (var for value in operation._input_vars.values() if isinstance(value, list) for var in value)  # noqa: SLF001
         for var in operation.outputs:
             found += (var.name, var._sym_type)  # noqa: SLF001
@@ -64,6 +66,34 @@ def fingerprints(program: Any) -> Iterator[tuple[Subject, bytes]]:
         border = [str(opset_of(function)), *map(_declared, function.inputs.values())]
         yield Subject(name), _digest([name, *border, *map(_declared, function.outputs)])
         yield from ((Subject(name, *what), digest) for what, digest in _of_block(function))
+
+
+def first_change(before: Sequence[tuple[Subject, bytes]], after: Sequence[tuple[Subject, bytes]]) -> Subject | None:
+    """What is not as it was: the first that is new or looks different, else that left, else that moved.
+
+    Args:
+        before: the `fingerprints` of a program.
+        after: those of a later moment.
+
+    Returns:
+        None if nothing has changed.
+    """
+    moved = ((now, then) for now, then in zip(after, before, strict=False) if now != then)
+    for candidates in (_beyond(after, before), _beyond(before, after), (now for now, _ in moved)):
+        for subject, _ in candidates:
+            return subject
+    return None
+
+
+def _beyond(
+    some: Iterable[tuple[Subject, bytes]], others: Iterable[tuple[Subject, bytes]]
+) -> Iterator[tuple[Subject, bytes]]:
+    """Those of some that are not among others, or not as often."""
+    left = Counter(others)
+    for each in some:
+        left[each] -= 1
+        if left[each] < 0:
+            yield each
 
 
 def _of_block(block: Any) -> Iterator[tuple[tuple[str, str], bytes]]:

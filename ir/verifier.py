@@ -18,9 +18,10 @@ from .walking import input_values
 def verify(program: Any) -> list[Diagnostic]:
     """Every fault of a program, in its order; none for a well-formed one.
 
-    Checked: names are unique where they are visible, values are defined before use and visible, use lists agree
-    with inputs, ops belong to the opset, required inputs are there, inputs that must be constant are, and types are
-    those of the op's own inference. Linear in the size of the program.
+    Checked: ops and values have names, those of values unique where they are visible, values are defined before use
+    and visible, use lists agree with inputs, constants have values and functions outputs, ops belong to the opset,
+    required inputs are there, inputs that must be constant are, and types are those of the op's own inference. Two ops
+    may have one name: neither PyMIL nor the file format minds. Linear in the size of the program.
     """
     return Verifier().verify(program)
 
@@ -43,6 +44,8 @@ class Verifier:
             with inside(function):  # some ops ask the current block for its opset when they infer types
                 found += checker.check_block(function, list(function.inputs.values()), {})
             found += [_diagnostic(Subject(name), fault) for fault in checker.wrong_uses()]
+            if not function.outputs:
+                found.append(_diagnostic(Subject(name), ("it has no outputs", "a model has at least one")))
         self._right = right  # and nothing of ops that are gone
         return found
 
@@ -66,22 +69,28 @@ class _Checker:
         for var in inputs:
             yield from self._define(var, visible, self._place)
         for operation in block.operations:
+            name = operation.name
+            if not name or not isinstance(name, str):
+                yield _diagnostic(_subject(self._place, operation), _no_name("its name", name))
             yield from self._check_op(operation, visible)
             for nested in operation.blocks:
                 yield from self.check_block(nested, list(nested.inputs), visible)
             for var in operation.outputs:
-                if var.name in visible:
-                    yield from self._define(var, visible, _subject(self._place, operation))
-                else:
-                    visible[var.name] = var
+                name = var.name
+                if name and isinstance(name, str) and name not in visible:
+                    visible[name] = var
                     self._uses[var] = []
+                else:
+                    yield from self._define(var, visible, _subject(self._place, operation))
         for var in block.outputs:
             if visible.get(var.name) is not var:
                 message = f"the output {var.name!r} is not defined in or around its block"
                 yield _diagnostic(self._place, (message, "let an op of the block give it"))
 
     def _define(self, var: Any, visible: dict[str, Any], where: Subject) -> Iterator[Diagnostic]:
-        if var.name in visible:
+        if not _is_name(var.name):
+            yield _diagnostic(where, _no_name("the name of one of its values", var.name))
+        elif var.name in visible:
             words = f"the name {var.name!r} is defined twice", "names are unique where they are visible"
             yield _diagnostic(where, words)
         visible[var.name] = var
@@ -89,8 +98,9 @@ class _Checker:
 
     def _check_op(self, operation: Any, visible: dict[str, Any]) -> Iterator[Diagnostic]:
         if operation.op_type == "const":
-            yield from (_diagnostic(_subject(self._place, operation), fault) for fault in _wrong_constant(operation))
-            return
+            if not _has_value(operation):
+                yield _diagnostic(_subject(self._place, operation), ("it has no value", "give it one: val = ..."))
+            return  # constants carry their type, and are the same op in all opsets
         given = given_values(operation)
         for var in given:
             if visible.get(var.name) is var:
@@ -122,13 +132,25 @@ def _undefined(operation: Any, var: Any) -> _Words:
 
 
 def _subject(place: Subject, operation: Any) -> Subject:
-    return Subject(place.function, operation.name, operation.op_type)
+    name = next((each for each in (operation.name, *(var.name for var in operation.outputs)) if _is_name(each)), None)
+    return Subject(place.function, name, operation.op_type)
 
 
-def _wrong_constant(operation: Any) -> Iterator[_Words]:
-    """Constants carry their type, and are the same op in all opsets."""
-    if operation._input_vars.get("val") is None:  # noqa: SLF001
-        yield "it has no value", "give it one: val = ..."
+def _is_name(name: Any) -> bool:
+    return isinstance(name, str) and bool(name)
+
+
+def _no_name(what: str, name: Any) -> _Words:
+    return f"{what} is {name!r}", "names are texts that are not empty"
+
+
+def _has_value(operation: Any) -> bool:
+    """Whether a constant was given a value, and gives one: copies are made from the first, files from the second."""
+    given = operation._input_vars.get("val")  # noqa: SLF001
+    if given is None or given._sym_val is None or given._sym_val.val is None:  # noqa: SLF001
+        return False
+    gives = operation._output_vars[0]._sym_val  # noqa: SLF001 - `val` looks through it for symbols each time
+    return gives is not None and gives.val is not None
 
 
 def _wrong_class(operation: Any, opset: Opset) -> Iterator[_Words]:

@@ -75,12 +75,19 @@ class PassContext:
         return self.admit(Rewrite(self.pass_name, name, home, operation.name, operation.op_type))
 
     def rewrite(self, root: Any, patterns: Iterable[Pattern]) -> Rewrites:
-        """Applies patterns to a program or function until none fits; each is a statistic of the pass."""
+        """Applies patterns to a program or function until none fits.
+
+        Each pattern is a statistic of the pass, each rewrite a `passed` remark: the pattern's name and its rule.
+        """
         from ..ir.rewriting.driver import rewrite
 
-        done = rewrite(
-            root, patterns, admit=lambda pattern, operation: self.admits(pattern.name, operation), remark=self.remark
-        )
+        def admit(pattern: Pattern, operation: Any) -> bool:
+            admitted = self.admits(pattern.name, operation)
+            if admitted:
+                self.remark("passed", operation, pattern.name, pattern.rule or pattern.name)
+            return admitted
+
+        done = rewrite(root, patterns, admit=admit, remark=self.remark)
         self.run.statistics.update(done.counts)
         return done
 

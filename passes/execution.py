@@ -43,10 +43,13 @@ class Execution:
         """
         from ..ir.edit_watch import watching_edits
         from ..ir.fast_editing import fast_editing
+        from ..ir.pymil import unique_names
+        from ..ir.walking import names_in
 
         outermost = pipeline if pipeline.anchor == "program" else Pipeline("program", (pipeline,))
-        # Passes of coremltools are watched one by one: inside of a watch, each of theirs costs nothing.
-        with fast_editing(), watching_edits():
+        # One watch for all passes: that of a single pass costs nothing inside of it, and the names that passes give need
+        # not be looked for.
+        with fast_editing(), watching_edits() as edits, unique_names(names_in(self._program), later=edits.names):
             return self._run_pipeline(PipelineRun(outermost, self._program, "program", self._program, original))
 
     def _run_pipeline(self, run: PipelineRun) -> bool:
@@ -90,14 +93,13 @@ class Execution:
         return outcome.changed
 
     def _apply(self, run: PassRun) -> Outcome:
-        from ..ir.pymil import graph_pass_scope, unique_names
-        from ..ir.walking import names_in
+        from ..ir.pymil import graph_pass_scope
 
         name = str(run.pass_).partition("{")[0]
         context = PassContext(name, run, self._say, self._around.admits, self._nest)
         # coremltools' passes enter their own scope: entering one here too would name them twice.
         scope = nullcontext() if isinstance(run.pass_, CoremltoolsPass) else graph_pass_scope(name)
-        with unique_names(names_in(self._program)), scope:
+        with scope:
             outcome = run.pass_.run(run.root, context)
         if not isinstance(outcome, Outcome):
             raise TypeError(f"it returned {outcome!r}, and no Outcome")

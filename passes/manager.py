@@ -50,14 +50,11 @@ class PassManager:
 
     @instrumentations.validator
     def _check_instrumentations(self, _: object, given: object) -> None:
-        wrong = (
-            [each for each in given if not isinstance(each, Instrumentation)]
-            if isinstance(given, Sequence)
-            else [given]
-        )
+        parts = given if isinstance(given, Sequence) else [given]
+        wrong = [each for each in parts if parts is not given or not isinstance(each, Instrumentation)]
         if wrong:
             hint = "give objects such as VerifyEach(), in a list or tuple"
-            raise PipelineError(f"instrumentations are a sequence of Instrumentation, not {(wrong or parts)[0]!r}", hint=hint)
+            raise PipelineError(f"instrumentations are a sequence of Instrumentation, not {wrong[0]!r}", hint=hint)
 
     def run(self, program: Any, *, in_place: bool = False, original: Callable[[], Any] | None = None) -> RunResult:
         """Runs the pipeline on a PyMIL program.

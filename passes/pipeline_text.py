@@ -30,7 +30,16 @@ def parse_pipeline(text: str | Source) -> Pipeline:
         PipelineError: it does not follow the grammar, or names a pass that does not exist.
         OptionError: a pass does not have an option, or not with this value.
     """
-    return build(parse(text if isinstance(text, Source) else Source(text, "<pipeline>")))
+    return build(parse(text if isinstance(text, Source) else Source(text, "<pipeline>"), _anchor_of))
+
+
+def _anchor_of(name: str) -> Anchor:
+    """What a pass runs on; the whole program if that is not known."""
+    try:
+        found: Anchor = getattr(element_class(name.removeprefix(_OURS)), "anchor", "program")
+    except PipelineError:
+        return "program"
+    return found
 
 
 def build(nest: Nest) -> Pipeline:

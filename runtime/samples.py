@@ -59,18 +59,7 @@ class _Stacked:
 
     def __init__(self, path: Path) -> None:
         self._arrays = _load(path)
-        lengths = {name: array.shape[0] if array.ndim else None for name, array in self._arrays.items()}
-        if not lengths:
-            raise RunError("it holds no arrays", where=path)
-        name, length = next(iter(lengths.items()))
-        for other, its in lengths.items():
-            if its is None or its != length:
-                raise RunError(
-                    f"{other!r} has {'no' if its is None else its} samples, {name!r} has {length}",
-                    where=path,
-                    hint="the first axis of every array counts the samples",
-                )
-        self._length = length or 0
+        self._length = _common_length(self._arrays, path)
 
     def __len__(self) -> int:
         return self._length
@@ -78,6 +67,22 @@ class _Stacked:
     def __iter__(self) -> Iterator[dict[str, Any]]:
         for index in range(self._length):
             yield {name: array[index] for name, array in self._arrays.items()}
+
+
+def _common_length(arrays: Mapping[str, np.ndarray], path: Path) -> int:
+    """The length of the first axis of all arrays."""
+    hint = "the first axis of every array counts the samples"
+    scalar = next((name for name, array in arrays.items() if not array.ndim), None)
+    if scalar is not None:
+        raise RunError(f"{scalar!r} is a single number, and has no axis", where=path, hint=hint)
+    lengths = {name: len(array) for name, array in arrays.items()}
+    if not lengths:
+        raise RunError("it holds no arrays", where=path)
+    name, length = next(iter(lengths.items()))
+    for other, its in lengths.items():
+        if its != length:
+            raise RunError(f"{other!r} has {its} samples, {name!r} has {length}", where=path, hint=hint)
+    return length
 
 
 class _Folder:
@@ -117,12 +122,16 @@ class _Pictures:
             raise RunError(f"not an image that can be read: {error}", where=file) from None
 
 
+# What archives of arrays begin with: a zip file's first entry, or the end of one without entries.
+_ARCHIVE = (b"PK\x03\x04", b"PK\x05\x06")
+
+
 def _load(path: Path) -> Mapping[str, np.ndarray]:
     try:
-        archive = np.load(path, allow_pickle=False)
-        if not isinstance(archive, np.lib.npyio.NpzFile):
-            raise RunError("it is not an .npz archive", where=path)
-        with archive:
+        with path.open("rb") as file:
+            if file.read(4) not in _ARCHIVE:  # numpy takes it for pickled data then, and says how to trust it
+                raise RunError("it is not an .npz archive", where=path, hint="numpy.savez writes one")
+        with np.load(path, allow_pickle=False) as archive:
             return {name: archive[name] for name in archive.files}
     except FileNotFoundError:
         raise RunError("no such file", where=path) from None

@@ -13,6 +13,7 @@ import click
 from .. import options
 from ..choosing import choose_function, choose_functions, choose_stage, choose_stages
 from ..opening import open_model
+from ..option_types import Integer
 from ..progress import working
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ DEFAULT_DEPTH = 2
 @click.option("--op", "name", help="Only what is around this op: list it or, with --graph, draw it.")
 @click.option(
     "--depth",
-    type=click.IntRange(min=0),
+    type=Integer(min=0),
     help=f"How many steps to go from --op, constants not counted; {DEFAULT_DEPTH} without it.",
 )
 @options.force

@@ -11,6 +11,7 @@ from ...ir.errors import ProgramError
 from .. import options
 from ..choosing import choose_functions, no_function
 from ..opening import open_model
+from ..option_types import Integer
 
 if TYPE_CHECKING:
     from ...ir.model import Model
@@ -27,7 +28,7 @@ _DEPTH = 1
 @click.option("--op", "name", help="Only this op and what is around it, as a program of its own.")
 @click.option(
     "--depth",
-    type=click.IntRange(min=0),
+    type=Integer(min=0),
     help=f"How many steps to go from --op, constants not counted; {_DEPTH} without it.",
 )
 @click.option(

@@ -11,6 +11,7 @@ import click
 
 from .. import options
 from ..opening import open_model
+from ..option_types import Integer
 from ..progress import counted, working
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
 @options.function
 @options.precision
 @click.option("--carry-state", is_flag=True, help="Each sample goes on with the state that the one before left.")
-@click.option("--threads", type=click.IntRange(min=1), help="Threads to compute with; without it, one for each core.")
+@click.option("--threads", type=Integer(min=1), help="Threads to compute with; without it, one for each core.")
 @options.allow_missing_weights
 @options.force
 @click.option("--json", "as_json", is_flag=True, help="Print the summary of the outputs as JSON.")

@@ -28,6 +28,7 @@ def bisect_units(
     settings: NumericSettings,
     missing_weights: MissingWeights,
     *,
+    text: str,
     as_json: bool = False,
 ) -> int:
     """Looks for the culprit in each program of each unit, and prints the first to stdout.
@@ -37,6 +38,7 @@ def bisect_units(
         pipeline: what to run.
         settings: of the numeric check.
         missing_weights: see `milopt.load`.
+        text: of the pipeline, as it was given.
         as_json: print it for machines.
 
     Returns:
@@ -53,7 +55,8 @@ def bisect_units(
         found = _bisect(program, pipeline, settings)
         if found is not None:
             place = None if len(programs) == 1 else f"{index} of {path}"
-            _fail(found, settings, _json(found) if as_json else _report(found, path, pipeline, place))
+            command = _command(path, text, (*_reading(missing_weights), *settings.flags))
+            _fail(found, settings, _json(found) if as_json else _report(found, command, place))
     if as_json:
         click.echo(json.dumps({"culprit": None}))
         return DONE
@@ -83,7 +86,16 @@ def _fail(found: Culprit, settings: NumericSettings, report: str) -> None:
     raise CheckFailure(limit + found.after.words, where=_subject(found))
 
 
-def _report(found: Culprit, path: Path, pipeline: Pipeline, place: str | None) -> str:
+def _command(path: Path, text: str, flags: Iterable[str]) -> str:
+    words = shlex.join(flags)
+    return f"mil-opt {shlex.quote(str(path))} --pass-pipeline={shlex.quote(text)}" + (f" {words}" if words else "")
+
+
+def _reading(missing_weights: MissingWeights) -> tuple[str, ...]:
+    return () if missing_weights == "error" else (f"--missing-weights={missing_weights}",)
+
+
+def _report(found: Culprit, command: str, place: str | None) -> str:
     """The culprit for people; `place` says in which of several programs it is."""
     from ...passes.proving.fidelity import decibels
 
@@ -98,14 +110,10 @@ def _report(found: Culprit, path: Path, pipeline: Pipeline, place: str | None) -
         lines += [f"before it:     {decibels(found.before.sqnr_db)}"]
     lines += [f"after it:      {found.after.words}"]
     if found.number is not None and place is None:  # rewrites are counted over all programs of a run
-        lines += ["to see it:", *(_command(path, pipeline, limit) for limit in (found.number - 1, found.number))]
+        limits = (found.number - 1, found.number)
+        lines += ["to see it:", *(f"  {command} --rewrite-limit={limit}" for limit in limits)]
     return "\n".join(lines)
 
 
 def _subject(found: Culprit) -> str:
     return f"pass '{found.pass_text}'" if found.rewrite is None else f"rewrite {found.number}, {found.rewrite}"
-
-
-def _command(path: Path, pipeline: Pipeline, limit: int) -> str:
-    text = shlex.quote(str(pipeline))
-    return f"  mil-opt {shlex.quote(str(path))} --pass-pipeline={text} --rewrite-limit={limit}"

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import attrs
 import click
 
+from ..option_types import Integer
 from .settings import settings
 
 if TYPE_CHECKING:
@@ -61,8 +62,6 @@ check_options = settings(
             is_flag=True,
             help="Check what passes say of themselves: that nothing changed, or that an analysis still holds. Slow.",
         ),
-        click.option(
-            "--rewrite-limit", type=click.IntRange(min=0), metavar="N", help="Stop rewriting after N rewrites."
-        ),
+        click.option("--rewrite-limit", type=Integer(min=0), metavar="N", help="Stop rewriting after N rewrites."),
     ),
 )

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
-from pathlib import Path
-from typing import TYPE_CHECKING, TextIO, cast
+from typing import TYPE_CHECKING, cast
 
-from ...ir.errors import OptionError, SaveError, did_you_mean
+from ...ir.errors import OptionError, did_you_mean
 from ...passes.instrumentation.ir_printing import Moments, PassNames
 from ...passes.instrumentation.ir_scope import Scope
 from ...passes.instrumentation.remark_formats import RemarkFormat, format_of
@@ -134,18 +133,6 @@ def _kind(word: str) -> RemarkKind:
         hint = did_you_mean(word, REMARK_KINDS) or f"the kinds are {', '.join(REMARK_KINDS)}"
         raise OptionError(f"there are no remarks of the kind {word!r}", where="--remarks-kinds", hint=hint)
     return word
-
-
-def opened_for_writing(path: Path) -> TextIO:
-    """A file that is written line by line; what stood in it is gone.
-
-    Raises:
-        SaveError: it can not be written.
-    """
-    try:
-        return path.open("w", encoding="utf-8", buffering=1)
-    except OSError as error:
-        raise SaveError(f"remarks can not be written there: {error.strerror or error}", where=path) from error
 
 
 def locator(model: Model) -> Callable[[Remark], Location | None]:

@@ -59,7 +59,7 @@ instrument_options = settings(
             metavar="DIR",
             type=click.Path(path_type=Path),
             help="Write programs to files in folders like the pipeline's nesting: after each pass, unless told "
-            "otherwise.",
+            "otherwise. Those of an earlier run go.",
         ),
         click.option("--json", is_flag=True, help="Print all that is reported as one JSON document at the end."),
     ),

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from ...ir.errors import SaveError
 from ...passes.instrumentation.base import Instrumentation
 from ...passes.instrumentation.ir_printing import Dump, IRPrinting
 from ...passes.instrumentation.remark_stream import RemarkStream
@@ -17,6 +18,8 @@ from ...passes.instrumentation.statistics import Statistics
 from ...passes.instrumentation.timing import Timing
 from ...passes.remarks import Remark
 from . import instrument_choices as choices
+from .idle_filters import IdleFilters, filters_of
+from .report_files import ReportFile
 
 if TYPE_CHECKING:
     from ...ir.model import Model
@@ -35,7 +38,8 @@ class Instruments:
 
     def __init__(self, flags: InstrumentFlags) -> None:
         self._flags = flags
-        self._open_files = ExitStack()
+        self._files: list[ReportFile] = []
+        self._finished = False
         self._dumps: list[Dump] = []
         self._rewrites: list[NumberedRewrite] = []
         self._clock = Timing()
@@ -44,6 +48,8 @@ class Instruments:
         self._moments = choices.moments(flags)
         self._remarks: RemarkStream | None = None
         self._printing: IRPrinting | None = None
+        filters = filters_of(flags, self._moments)
+        self._idle = IdleFilters(filters) if filters else None
 
     def instrumentations(self, *checks: Instrumentation, with_remarks: bool = True) -> tuple[Instrumentation, ...]:
         """What runs around passes, the outermost first; to be called once. Files and folders for reports are made.
@@ -62,7 +68,7 @@ class Instruments:
         written = self.wants_remarks and (with_remarks or flags.remarks_output is not None)
         self._remarks = self._make_remarks() if written else None
         self._printing = self._make_printing()
-        outside = (self._printing, self._remarks)
+        outside = (self._idle, self._printing, self._remarks)
         inside = (
             self._statistics if flags.statistics else None,
             RewriteLog(self._log) if flags.log_rewrites else None,
@@ -95,27 +101,45 @@ class Instruments:
         with self._clock.phase(name):
             yield
 
-    def report(self, more: Mapping[str, Any] | None = None) -> None:
-        """Prints to stderr what was measured, and ends what was written in the course of the run.
+    def finish(self) -> None:
+        """Ends what was written in the course of the run; later calls do nothing.
 
-        To be called once, however the run ended.
+        Raises:
+            SaveError: a file could not be written.
+        """
+        if self._remarks is not None and not self._finished:
+            self._remarks.finish()
+        self._finished = True
+        while self._files:
+            self._files.pop().close()
+
+    def report(self, more: Mapping[str, Any] | None = None) -> None:
+        """Prints to stderr what was measured; to be called once, however the run ended.
 
         Args:
             more: what else belongs into the JSON document, by name.
         """
         flags = self._flags
-        if self._remarks is not None:
-            self._remarks.finish()
-        self._open_files.close()
+        try:
+            self.finish()
+        except SaveError as error:  # of a run that has failed before; its own failure is the one to raise
+            click.echo(f"warning: {error}", err=True)
         if flags.json:
             click.echo(json.dumps({**self._document(), **(more or {})}, indent=2), err=True)
             return
-        if self._printing is not None and self._printing.found_nothing:
-            click.echo(f"note: no program was printed: there is no {choices.scope(flags)}", err=True)
+        for note in self._notes():
+            click.echo(f"note: {note}", err=True)
         if flags.statistics:
             click.echo(self._statistics.report(choices.form(flags.statistics)), err=True)
         if flags.timing:
             click.echo(self._clock.report(choices.form(flags.timing)), err=True)
+
+    def _notes(self) -> Iterator[str]:
+        """What was asked for and is not there."""
+        if self._printing is not None and self._printing.found_nothing:
+            yield f"no program was printed: there is no {choices.scope(self._flags)}"
+        if self._idle is not None:
+            yield from self._idle.notes
 
     def _document(self) -> dict[str, Any]:
         """Everything that was asked for and did not go to files."""
@@ -124,6 +148,8 @@ class Instruments:
             found["dumps"] = [dump.as_json() for dump in self._dumps]
         if self._remarks is not None and flags.remarks_output is None:
             found["remarks"] = [remark.as_json() for remark in self._remarks.remarks]
+        if notes := list(self._notes()):
+            found["notes"] = notes
         if flags.log_rewrites:
             found["rewrites"] = [rewrite.as_json() for rewrite in self._rewrites]
         if flags.statistics:
@@ -143,7 +169,8 @@ class Instruments:
     def _make_remarks(self) -> RemarkStream:
         flags = self._flags
         if flags.remarks_output is not None:
-            file = self._open_files.enter_context(choices.opened_for_writing(flags.remarks_output))
+            file = ReportFile(flags.remarks_output)
+            self._files.append(file)
             return RemarkStream(file.write, choices.remark_format(flags), self._accepts)
         write = _ignore if flags.json else _to_stderr
         return RemarkStream(write, choices.remark_format(flags), self._accepts)

@@ -10,6 +10,7 @@ import attrs
 import click
 
 from ...ir.errors import RunError
+from ..option_types import Integer
 from ..progress import working
 from .settings import settings
 
@@ -61,9 +62,7 @@ _OPTIONS = (
         help="How to run it: float16 rounds every fp16 value as the device stores it.",
     ),
     click.option("--check-function", metavar="NAME", help="The only function to run; without it, every function."),
-    click.option(
-        "--check-seed", type=click.IntRange(min=0), default=0, show_default=True, help="The seed of random samples."
-    ),
+    click.option("--check-seed", type=Integer(min=0), default=0, show_default=True, help="The seed of random samples."),
     click.option(
         "--bisect",
         is_flag=True,
@@ -96,6 +95,18 @@ class NumericSettings:
     def is_on(self) -> bool:
         """Whether anything is to be run."""
         return self.check_numerics is not None or self.min_sqnr is not None
+
+    @property
+    def flags(self) -> tuple[str, ...]:
+        """The flags that say the same of what is run, and of what is near enough."""
+        told = {
+            "check-numerics": self.check_numerics,
+            "min-sqnr": None if self.min_sqnr is None else f"{self.min_sqnr:.17g}",
+            "check-precision": None if self.check_precision == "float32" else self.check_precision,
+            "check-function": self.check_function,
+            "check-seed": self.check_seed or None,
+        }
+        return tuple(f"--{name}={value}" for name, value in told.items() if value is not None)
 
     def source(self) -> Source:
         """The samples.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import attrs
 import click
 
+from ..option_types import Number
 from .settings import settings
 
 
@@ -39,7 +40,7 @@ reduce_options = settings(
         ),
         click.option(
             "--reduce-timeout",
-            type=click.FloatRange(min=0, min_open=True),
+            type=Number(min=0, min_open=True),
             metavar="SECONDS",
             help="With --reduce: how long COMMAND may take; to take longer is a failure of its own kind.",
         ),

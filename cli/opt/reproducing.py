@@ -14,7 +14,8 @@ from .settings import settings
 if TYPE_CHECKING:
     from ...passes.instrumentation.reproducer import CrashReproducer
     from ...passes.proving.reproducers import Reproducer
-    from ...passes.proving.tails import Checks
+    from .checks import Checks
+    from .units import Unit
 
 
 _OPTIONS = (
@@ -47,35 +48,32 @@ class ReproducerSettings:
         if self.no_crash_reproducer and self.crash_reproducer is not None:
             raise click.UsageError("give either --crash-reproducer or --no-crash-reproducer")
 
-    def reproducer(self, source: Path) -> Reproducer | None:
-        """What to run, as the input says it; None if the command line says it.
+    @staticmethod
+    def reproducer(unit: Unit) -> Reproducer:
+        """What to run, as the first input says it.
 
         Raises:
             PackageError: the input can not be read.
             PipelineError: it is no reproducer.
         """
-        if not self.run_reproducer:
-            return None
-        from ...passes.proving.reproducers import read_reproducer
+        from ...passes.proving.reproducers import read_reproducer, reproducer_in
 
-        return read_reproducer(source)
+        return read_reproducer(unit.path) if unit.text is None else reproducer_in(unit.text)
 
-    def new_instrumentation(
-        self, checks: Checks, flags: tuple[str, ...], rewrite_limit: int | None, *, force: bool
-    ) -> CrashReproducer | None:
+    def new_instrumentation(self, checks: Checks, *, force: bool, unasked: bool) -> CrashReproducer | None:
         """The instrumentation, which has to be the first of all; None if no reproducer is wanted.
 
         Args:
-            checks: makes what else can fail passes.
-            flags: that tell `mil-opt` of these; see `milopt.passes.proving.reproducers.FLAGS`.
-            rewrite_limit: how many rewrites are admitted.
+            checks: what else can fail passes, and how many rewrites are admitted.
             force: whether the reproducer may replace what stands at its place.
+            unasked: whether one is left where no place was named for it.
 
         Raises:
             SaveError: nothing can be written to the path.
         """
         # A reproducer that fails is one already.
-        if self.no_crash_reproducer or (self.run_reproducer and self.crash_reproducer is None):
+        unasked = unasked and not self.run_reproducer
+        if self.no_crash_reproducer or (self.crash_reproducer is None and not unasked):
             return None
         from ...passes.instrumentation.reproducer import CrashReproducer
 
@@ -83,9 +81,9 @@ class ReproducerSettings:
             _check(self.crash_reproducer, force=force)
         return CrashReproducer(
             self.crash_reproducer,
-            checks=checks,
-            flags=flags,
-            rewrite_limit=rewrite_limit,
+            checks=checks.verifiers,
+            flags=checks.flags,
+            rewrite_limit=checks.rewrite_limit,
             overwrite=force,
             working=working,
         )

@@ -64,6 +64,7 @@ class Run:
                 self._check_diagnostics(done)
             else:
                 _raise_errors(done)
+            self.instruments.finish()  # where reports can not be written, nothing is
             with self.instruments.phase("writing"):
                 self.output.write([work.model for work in done if work.model is not None and work.error is None])
         except MiloptError as error:

@@ -35,6 +35,11 @@ class Unit:
     path: Path
     text: Source | None = None
 
+    @property
+    def name(self) -> str:
+        """What people know it by."""
+        return str(self.path) if self.text is None else self.text.name
+
     def open(self, missing_weights: MissingWeights) -> Model:
         """The model; raises what `milopt.load` does."""
         from ...ir.opening import load, load_text

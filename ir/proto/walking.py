@@ -10,10 +10,10 @@ from ..targets import Opset, opset_of_mil_name
 
 
 def operation_name(operation: Any) -> str:
-    """The name of a protobuf operation: its attribute, else its first output's, else its type."""
+    """The name of a protobuf operation: its attribute, if it is not empty, else its first output's, else its type."""
     if "name" in operation.attributes:
         names = operation.attributes["name"].immediateValue.tensor.strings.values
-        if names:
+        if names and names[0]:
             return str(names[0])
     return str(operation.outputs[0].name if operation.outputs else operation.type)
 

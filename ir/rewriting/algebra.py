@@ -66,6 +66,14 @@ def names_of(expression: Expression) -> dict[str, Name]:
     return found
 
 
+def op_types_of(expression: Expression) -> Iterator[str]:
+    """The types of the ops in an expression, in order of appearance."""
+    if isinstance(expression, Call):
+        yield expression.op_type
+        for each in expression.arguments():
+            yield from op_types_of(each)
+
+
 def parse_rule(text: str) -> tuple[Call, Expression]:
     """The two sides of a rule.
 

@@ -62,7 +62,8 @@ def rewrite(
         remark: takes what patterns say: kind, op, code, message and keywords.
 
     Raises:
-        PatternError: a pattern raised, misused its rewriter, or the rewriting does not come to an end.
+        PatternError: two patterns have one name, one names an op that no opset has, raised, misused its rewriter, or
+            contradicts its own edits, or the rewriting does not come to an end.
     """
     with unique_names(names_in(_home(root))), fast_editing():
         return _Driver(root, patterns, admit, remark).run()
@@ -126,8 +127,7 @@ class _Driver:
         """Whether a pattern fits, and all its edits can be done."""
         try:
             wanted = pattern.rewrite(operation, Rewriter(operation, edits, self._order))
-            if wanted and not edits:
-                raise ValueError("it says that it rewrote, and edited nothing")  # noqa: TRY301 - told as all others
+            _check_answer(wanted, edits, pattern, operation)
         except Declined:
             return False
         except Exception as error:
@@ -171,6 +171,19 @@ class _Driver:
             if self._remark is not None and key not in self._said:
                 self._said.add(key)
                 self._remark(each.kind, each.operation, each.code, each.message, **each.more)
+
+
+def _check_answer(wanted: object, edits: Edits, pattern: Pattern, operation: Operation) -> None:
+    """Refuses answers that contradict the edits. New ops alone are no edit: a pattern may make them to learn types."""
+    if wanted is None:
+        message, hint = "it returned None", "return True where it rewrote, else False"
+    elif wanted and not edits:
+        message, hint = "it says that it rewrote, and edited nothing", "return False where it does not fit"
+    elif edits and not wanted:
+        message, hint = "it edited, and says that it did not rewrite", "return True, or decide before the first edit"
+    else:
+        return
+    raise PatternError(message, pattern=pattern, operation=operation, hint=hint)
 
 
 def _neighbours(freed: Iterable[Any]) -> list[Operation]:

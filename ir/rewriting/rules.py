@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import attrs
 
-from .algebra import Call, Expression, names_of, parse_rule
+from .algebra import Call, Expression, names_of, op_types_of, parse_rule
 from .matching import Bindings, matches
 from .patterns import Pattern
 
@@ -54,13 +54,14 @@ def rule(
             be a numpy array, a Python value, or None for an input that is left out.
 
     Raises:
-        ValueError: the text is no rule, or a name stands for nothing.
+        ValueError: the text is no rule, a name stands for nothing, or the pattern's own is not in kebab case.
     """
     left, right = parse_rule(text)
     lets = dict(let or {})
     _check_names(text, left, right, where, lets)
     applied = _Rule(left, right, where and _Function.of(where), {key: _Function.of(each) for key, each in lets.items()})
-    return Pattern(name=name, ops=(left.op_type,), rewrite=applied, benefit=benefit, rule=text)
+    others = tuple(dict.fromkeys([*op_types_of(left), *op_types_of(right)]))
+    return Pattern(name=name, ops=(left.op_type,), rewrite=applied, benefit=benefit, rule=text, others=others)
 
 
 @attrs.frozen

@@ -26,6 +26,7 @@ class PassCounts:
         helps: a line on each statistic, by name, in the order in which they are shown.
         counts: by the same names; one that is not there is 0.
         changed: whether the pass changed anything; None if it failed.
+        program: which program of those that were seen, counted from 0.
     """
 
     path: str
@@ -33,6 +34,7 @@ class PassCounts:
     helps: dict[str, str]
     counts: Counter[str] = attrs.Factory(Counter)
     changed: bool | None = None
+    program: int = 0
 
     def add(self, counts: Counter[str]) -> None:
         """Takes what the pass counted itself; patterns need no declaration."""

@@ -13,7 +13,7 @@ from .ir_scope import Scope, Texts
 
 if TYPE_CHECKING:
     from ..base import Outcome
-    from ..runs import PassRun
+    from ..runs import PassRun, PipelineRun
 
 Moment = Literal["before", "after", "failure", "changes"]
 
@@ -52,6 +52,7 @@ class Dump:
         path: where it stands, for people.
         number: of the pass in the course of all runs, counted from 0.
         text: a program, or lines with `+` and `-` for changes.
+        program: which program of those that were seen, counted from 0.
     """
 
     moment: Moment
@@ -59,6 +60,7 @@ class Dump:
     path: str
     number: int
     text: str
+    program: int = 0
 
     def __str__(self) -> str:
         """The text below a comment that says what it is."""
@@ -102,7 +104,7 @@ class IRPrinting(Instrumentation):
 
     def __init__(self, moments: Moments, write: Callable[[Dump], None], scope: Scope = Scope()) -> None:  # noqa: B008
         self._moments, self._write, self._texts = moments, write, Texts(scope)
-        self._count = 0
+        self._count = self._programs = 0
         self._looked = self._found = False
         self._running: list[tuple[int, str | None]] = []  # the number of each pass, and the text before it
 
@@ -110,6 +112,10 @@ class IRPrinting(Instrumentation):
     def found_nothing(self) -> bool:
         """Whether there never was what the scope names, although it was looked for."""
         return self._looked and not self._found
+
+    def before_pipeline(self, run: PipelineRun) -> None:
+        """Counts programs."""
+        self._programs += run.path == "program"
 
     def before_pass(self, run: PassRun) -> None:
         """Prints, and keeps the text if it will be compared."""
@@ -149,7 +155,8 @@ class IRPrinting(Instrumentation):
 
     def _dump(self, moment: Moment, run: PassRun, number: int, text: str | None) -> None:
         if text is not None:
-            self._write(Dump(moment, pass_name_of(run), run.path, number, text))
+            program = max(self._programs - 1, 0)
+            self._write(Dump(moment, pass_name_of(run), run.path, number, text, program))
 
 
 def pass_name_of(run: PassRun) -> str:

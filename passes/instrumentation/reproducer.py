@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 import shutil
 import tempfile
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
+from itertools import chain, count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -46,7 +48,8 @@ class CrashReproducer(Witness):
     is none, its hint says why.
 
     Args:
-        path: a `.mil` file, an `.mlpackage` or a folder; a new file in the temporary folder without it.
+        path: a `.mil` file, an `.mlpackage` or a folder; a new file in the temporary folder without it. In a folder,
+            and from the second failure on, a number in the name keeps it from what is there: `x.1.mil`.
         checks: makes what else runs around the passes and can fail them.
         flags: what tells `mil-opt` of these; see `reproducers.FLAGS`.
         rewrite_limit: how many rewrites the run admits; all without it.
@@ -67,6 +70,7 @@ class CrashReproducer(Witness):
         super().__init__()
         self._path, self._checks, self._flags, self._overwrite = path, checks, flags, overwrite
         self._rewrite_limit, self._working = rewrite_limit, working
+        self._written: list[Path] = []
 
     def before_pipeline(self, run: PipelineRun) -> None:
         """Begins anew with each program."""
@@ -102,9 +106,9 @@ class CrashReproducer(Witness):
         said = reproducer_of(tail.pipeline, self._flags, tail.rewrite_limit)
         name = re.sub(r"[^\w.-]+", "_", str(error.run.pass_).partition("{")[0]) + ".mil"
         if self._path is not None:
-            is_folder = self._path.is_dir() and self._path.suffix != ".mlpackage"
-            path = self._path / name if is_folder else self._path
+            path = self._place(self._path, name)
             write_reproducer(path, tail.program, said, note=str(error), overwrite=self._overwrite)
+            self._written.append(path)
             return path
         _require_small(tail.program)
         folder = Path(tempfile.mkdtemp(prefix="milopt-reproducer-"))
@@ -114,6 +118,23 @@ class CrashReproducer(Witness):
             shutil.rmtree(folder, ignore_errors=True)
             raise
         return folder / name
+
+    def _place(self, path: Path, name: str) -> Path:
+        """Where the next one goes, with a number in its name where it has to stand beside others.
+
+        What the same run has written is never replaced; what stood there before is, if that is allowed.
+        """
+        is_folder = path.is_dir() and path.suffix != ".mlpackage"
+        first = path / name if is_folder else path
+        if not is_folder and not self._written:
+            return first
+        numbered = (first.with_name(f"{first.stem}.{number}{first.suffix}") for number in count(1))
+        return next(each for each in chain((first,), numbered) if self._is_free(each))
+
+    def _is_free(self, path: Path) -> bool:
+        """Whether a file, or the weights that stand beside it, would replace nothing that has to stay."""
+        places = (path, path.with_suffix(".weights.bin"))
+        return path not in self._written and (self._overwrite or not any(map(os.path.lexists, places)))
 
 
 def _require_small(program: Any) -> None:

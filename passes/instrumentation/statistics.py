@@ -11,7 +11,7 @@ from .statistics_report import StatisticsForm
 
 if TYPE_CHECKING:
     from ..base import Outcome
-    from ..runs import PassRun, Rewrite
+    from ..runs import PassRun, PipelineRun, Rewrite
 
 
 class Statistics(Instrumentation):
@@ -23,10 +23,16 @@ class Statistics(Instrumentation):
     def __init__(self) -> None:
         self.passes: list[PassCounts] = []
         self._running: list[PassCounts] = []
+        self._programs = 0
+
+    def before_pipeline(self, run: PipelineRun) -> None:
+        """Counts programs."""
+        self._programs += run.path == "program"
 
     def before_pass(self, run: PassRun) -> None:
         """Counts ops."""
-        found = PassCounts(run.path, str(run.pass_), {**MEASURED, **run.pass_.statistics})
+        helps = {**MEASURED, **run.pass_.statistics}
+        found = PassCounts(run.path, str(run.pass_), helps, program=max(self._programs - 1, 0))
         found.counts["ops-before"] = _ops(run)
         self.passes.append(found)
         self._running.append(found)

@@ -30,7 +30,13 @@ def as_json(passes: Sequence[PassCounts], form: StatisticsForm) -> dict[str, Any
     """
     if form == "tree":
         found: list[dict[str, Any]] = [
-            {"path": each.path, "name": each.name, "changed": each.changed, "statistics": _records([each])}
+            {
+                "program": each.program,
+                "path": each.path,
+                "name": each.name,
+                "changed": each.changed,
+                "statistics": _records([each]),
+            }
             for each in passes
         ]
     else:
@@ -43,9 +49,12 @@ def as_json(passes: Sequence[PassCounts], form: StatisticsForm) -> dict[str, Any
 
 def _tree(passes: Iterable[PassCounts]) -> Iterator[str]:
     """Each pass below the pipelines that it stands in, which are named once for all that follow each other."""
-    before: list[str] = []
+    passes, before = list(passes), list[str]()
+    several = any(each.program for each in passes)
     for each in passes:
         parts = parts_of(each.path)
+        if several:  # they are all called the same
+            parts[0] += f" {each.program}"
         shared = next((at for at, (one, other) in enumerate(zip(parts[:-1], before, strict=False)) if one != other),
                       min(len(parts) - 1, len(before)))  # fmt: skip
         yield from ("  " * depth + part for depth, part in enumerate(parts) if depth >= shared)

@@ -41,7 +41,9 @@ def as_text(clocks: Sequence[Clock], form: TimingForm) -> str:
         return f"{seconds:>11}  {share:>6}  " + (f"{count:>5}  {name}" if form == "list" else name)
 
     if form == "tree":
-        rows = [row(clock.seconds, "  " * depth + _label(clock)) for depth, clock in _nested(clocks)]
+        numbers = _numbers(clocks)
+        nested = [(depth, clock, numbers.get(id(clock), "")) for depth, clock in _nested(clocks)]
+        rows = [row(clock.seconds, "  " * depth + _label(clock) + number) for depth, clock, number in nested]
     else:
         rows = [row(each.seconds, _label(each), each.count) for each in _merged(clocks)]
     head = _row("seconds", "share", "count", "name")
@@ -78,6 +80,12 @@ def _nested(clocks: Iterable[Clock], depth: int = 0) -> Iterator[tuple[int, Cloc
     for clock in clocks:
         yield depth, clock
         yield from _nested(clock.inside, depth + 1)
+
+
+def _numbers(clocks: Iterable[Clock]) -> dict[int, str]:
+    """Which program the outermost pipelines ran on, counted from 0, by the ids of their clocks; nothing of a single."""
+    found = [clock for clock in clocks if clock.kind == "pipeline"]
+    return {id(clock): f" {number}" for number, clock in enumerate(found)} if len(found) > 1 else {}
 
 
 def _merged(clocks: Iterable[Clock]) -> list[_Entry]:

@@ -49,13 +49,10 @@ class VerifyClaims(Instrumentation):
 
 
 def _require_same(before: _Fingerprints, run: PassRun) -> None:
-    from ...ir.structure import fingerprints
+    from ...ir.structure import fingerprints, first_change
 
     after = [*fingerprints(run.program)]
     if before == after:
         return
-    subject = next((now[0] for then, now in zip(before, after, strict=False) if then != now), None)
-    if subject is None:
-        subject = (max(before, after, key=len))[min(len(before), len(after))][0]
     words = "it says that it changed nothing, but this is not as it was"
-    raise ProgramError(words, hint="return Outcome(changed=True)", subject=subject)
+    raise ProgramError(words, hint="return Outcome(changed=True)", subject=first_change(before, after))

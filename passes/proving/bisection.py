@@ -96,7 +96,7 @@ def bisect(
 
     Raises:
         PassFailure: `min_sqnr` is given, and a pass fails.
-        RunError: the program can not be run, or does not take the samples.
+        RunError: the program can not be run, or does not take the samples, or an output is nowhere finite on them.
     """
     if min_sqnr is None:
         return _Search(program, pipeline, _is_valid, working, failures_count=True).run()
@@ -106,9 +106,17 @@ def bisect(
 def _judge(program: Any, against: Source | Reference | Measure | None, min_sqnr: float) -> Judge:
     if callable(against):
         return _measuring(against, min_sqnr)
-    if isinstance(against, Reference):
-        return _comparing(against, min_sqnr)
-    return _comparing(Reference(program, Random() if against is None else against), min_sqnr)
+    if not isinstance(against, Reference):
+        against = Reference(program, Random() if against is None else against)
+    _refuse_blind(against)
+    return _comparing(against, min_sqnr)
+
+
+def _refuse_blind(reference: Reference) -> None:
+    """An output of which nothing can be compared would be held against the first pass, whichever that is."""
+    for function, output in reference.blind:
+        message = f"output {output!r} is nowhere finite on these samples, before any pass: nothing can be compared"
+        raise RunError(message, where=f"function {function!r}", hint="give other samples")
 
 
 def _comparing(reference: Reference, min_sqnr: float) -> Judge:

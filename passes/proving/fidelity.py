@@ -108,7 +108,7 @@ def compared(function: str, output: str, before: Values, after: Values | None) -
         return OutputDistance(function, output, math.inf if equal else -math.inf)
     found = _number_distance(function, output, before.elements, after.elements)
     is_blind = before.tells_nothing and after.tells_nothing
-    return attrs.evolve(found, problem=_NOWHERE_FINITE) if is_blind else found
+    return attrs.evolve(found, sqnr_db=-math.inf, problem=_NOWHERE_FINITE) if is_blind else found
 
 
 def _number_distance(function: str, output: str, before: np.ndarray, after: np.ndarray) -> OutputDistance:

@@ -102,6 +102,16 @@ class Reference:
 
         return Session(program, name, precision=self._precision)
 
+    @property
+    def blind(self) -> list[tuple[str, str]]:
+        """The functions and outputs of which nothing can be compared: they are nowhere finite on these samples."""
+        return [
+            (name, output)
+            for name, recorded in self._recorded.items()
+            for output, values in recorded.outputs.items()
+            if values.tells_nothing
+        ]
+
     def distances(self, program: Any, function: str | None = None) -> list[OutputDistance]:
         """How far each output of a program is from what it was.
 

@@ -17,6 +17,7 @@ import attrs
 
 from ...ir.errors import PackageError, PipelineError, SaveError
 from ...ir.saving import atomic_files, check_output
+from ...ir.text.source import Source
 from ..pipeline import Pipeline
 
 METADATA_KEY = "com.milopt.reproducer"
@@ -88,13 +89,25 @@ def read_reproducer(path: Path) -> Reproducer:
     from ...ir.opening import is_text, open_unchecked, read_source
 
     if is_text(path):
-        head = takewhile(lambda line: line.startswith("//"), read_source(path).text.splitlines())
-        found = next((line.removeprefix(_COMMENT) for line in head if line.startswith(_COMMENT)), "")
-    else:
-        found = open_unchecked(path).specification.description.metadata.userDefined.get(METADATA_KEY, "")
-    if not found:
-        raise PipelineError("it is no reproducer: it names no pipeline", where=path, hint=_NO_REPRODUCER)
-    return Reproducer.parse(found, path)
+        return reproducer_in(read_source(path))
+    metadata = open_unchecked(path).specification.description.metadata
+    return _parsed(metadata.userDefined.get(METADATA_KEY, ""), path)
+
+
+def reproducer_in(text: Source) -> Reproducer:
+    """What a text says that fails on its program.
+
+    Raises:
+        PipelineError: it says nothing of the kind.
+    """
+    head = takewhile(lambda line: line.startswith("//"), text.text.splitlines())
+    return _parsed(next((line.removeprefix(_COMMENT) for line in head if line.startswith(_COMMENT)), ""), text.name)
+
+
+def _parsed(said: str, where: object) -> Reproducer:
+    if not said:
+        raise PipelineError("it is no reproducer: it names no pipeline", where=where, hint=_NO_REPRODUCER)
+    return Reproducer.parse(said, where)
 
 
 def write_reproducer(

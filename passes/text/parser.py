@@ -12,7 +12,7 @@ have the escapes of MIL text.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeVar
+from typing import TypeAlias, TypeVar
 
 from ...ir.diagnostics import TextError
 from ...ir.errors import did_you_mean
@@ -25,15 +25,24 @@ ANCHORS = ("program", "function")
 _AN_ANCHOR = "'program(...)' or 'function(...)'"
 _LAST = "no comma stands behind the last one"
 _Node = TypeVar("_Node")
+AnchorOf: TypeAlias = Callable[[str], str]
 
 
-def parse(source: Source) -> Nest:
+def _of_programs(_: str) -> str:
+    return "program"
+
+
+def parse(source: Source, anchor_of: AnchorOf = _of_programs) -> Nest:
     """The pipeline that a text spells; whether its passes exist is not asked.
+
+    Args:
+        source: the text.
+        anchor_of: what a pass of a name runs on, for the hint about one that stands alone.
 
     Raises:
         PipelineTextError: the text does not follow the grammar.
     """
-    return _whole(source, _Parser.pipeline)
+    return _whole(source, _Parser.pipeline, anchor_of)
 
 
 def parse_value(text: str) -> Value:
@@ -45,9 +54,9 @@ def parse_value(text: str) -> Value:
     return _whole(Source(text, "<option>"), _Parser.value)
 
 
-def _whole(source: Source, rule: Callable[[_Parser], _Node]) -> _Node:
+def _whole(source: Source, rule: Callable[[_Parser], _Node], anchor_of: AnchorOf = _of_programs) -> _Node:
     try:
-        parser = _Parser(source)
+        parser = _Parser(source, anchor_of)
         parser.refuse_surrogates()
         node = rule(parser)
         parser.expect_end()
@@ -58,6 +67,10 @@ def _whole(source: Source, rule: Callable[[_Parser], _Node]) -> _Node:
 
 class _Parser(WordCursor):
     """One method for each rule of the grammar."""
+
+    def __init__(self, source: Source, anchor_of: AnchorOf) -> None:
+        super().__init__(source)
+        self._anchor_of = anchor_of
 
     def expect_end(self) -> None:
         """Fails unless everything was read."""
@@ -73,8 +86,10 @@ class _Parser(WordCursor):
         return self._nest(anchor, start)
 
     def _refuse_anchor(self, anchor: Word) -> None:
-        is_call = self.next_is("(")
-        hint = did_you_mean(anchor, ANCHORS) if is_call else f"write program({anchor}{'{...}' * self.next_is('{')})"
+        if self.next_is("("):
+            hint = did_you_mean(anchor, ANCHORS)
+        else:
+            hint = f"write {self._anchor_of(anchor)}({anchor}{'{...}' * self.next_is('{')})"
         self.move_to(anchor.span.start)
         self.fail(f"expected {_AN_ANCHOR}, found {self.found()}", length=len(anchor), hint=hint)
 

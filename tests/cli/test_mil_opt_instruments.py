@@ -19,6 +19,7 @@ from milopt.passes.instrumentation.verify_each import VerifyEach
 
 Command = Callable[..., Any]
 TWICE = "--pass-pipeline=program(quantize-weights{min-elements=0}, function(canonicalize))"
+QUANTIZE = "--pass-pipeline=program(quantize-weights{min-elements=0})"
 FAILS = "--pass-pipeline=program(quantize-weights{min-elements=0}, raise-opset{target=iOS16})"
 REMARK = r"passed: op 'w' \(constexpr_affine_dequantize\) in main: .* \{quantize-weights\}"
 
@@ -160,7 +161,7 @@ def test_json_is_one_document_of_what_was_asked_for(mil_opt: Command, part: Path
     assert ran.out == mil_opt(part, TWICE).out
     found = json.loads(ran.err)
     assert list(found) == ["dumps", "remarks", "rewrites", "statistics", "timing"]
-    assert [remark["op"] for remark in found["remarks"]] == ["w"]
+    assert [remark["op"] for remark in found["remarks"]] == ["w", "u"]
     assert [rewrite["number"] for rewrite in found["rewrites"]] == [1, 2]
     assert [each["name"] for each in found["statistics"]["passes"]] == ["quantize-weights", "canonicalize"]
     assert [each["name"] for each in found["timing"]["runs"]] == ["reading", "program", "writing"]
@@ -190,7 +191,7 @@ def test_json_of_a_run_that_fails_holds_the_errors(mil_opt: Command, part: Path)
 def test_numbers_go_on_over_all_programs(mil_opt: Command, parts: Path) -> None:
     ran = mil_opt(parts, TWICE, "--split-input-file", "--log-rewrites", "--remarks")
     assert re.findall(r"^rewrite (\d+)", ran.err, re.MULTILINE) == ["1", "2", "3", "4"]
-    assert re.findall(r"parts\.mil:(\d+):35: passed", ran.err) == ["4", "14"]
+    assert re.findall(r"parts\.mil:(\d+):35: passed", ran.err) == ["4", "6", "14", "16"]
 
 
 def test_logged_number_is_the_limit_that_ends_a_run_there(mil_opt: Command, part: Path) -> None:
@@ -217,7 +218,7 @@ def test_logged_number_is_the_limit_that_ends_a_run_there(mil_opt: Command, part
 def test_remarks_go_to_a_file(words: list[str], name: str, mil_opt: Command, part: Path, tmp_path: Path) -> None:
     file = tmp_path / name
     file.write_text("old")
-    ran = mil_opt(part, TWICE, f"--remarks-output={file}", *words)
+    ran = mil_opt(part, QUANTIZE, f"--remarks-output={file}", *words)
     assert (ran.code, ran.err) == (DONE, "")
     text = file.read_text()
     if words == ["--remarks=yaml"] or (not words and name == "said.yaml"):
@@ -252,7 +253,7 @@ def test_remarks_of_a_package_have_no_place(mil_opt: Command) -> None:
         (["--remarks"], CHECK_FAILED),
         (["--remarks-kinds=passed"], CHECK_FAILED),
         (["--remarks-kinds=missed"], DONE),
-        (["--remarks-filter=canon"], DONE),
+        (["--remarks-filter=nobody"], DONE),
         ([], DONE),
     ],
 )
@@ -263,9 +264,81 @@ def test_filters_hold_for_expected_remarks_too(words: list[str], code: int, mil_
 
 
 def test_expected_remarks_go_to_a_file_still(mil_opt: Command, part: Path, tmp_path: Path) -> None:
-    ran = mil_opt(part, TWICE, "--verify-diagnostics", f"--remarks-output={tmp_path / 'said.txt'}")
+    ran = mil_opt(part, QUANTIZE, "--verify-diagnostics", f"--remarks-output={tmp_path / 'said.txt'}")
     assert ran.code == CHECK_FAILED
     assert re.fullmatch(rf".*in\.mil:4:35: {REMARK}\n", (tmp_path / "said.txt").read_text())
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no disk that is always full")
+@pytest.mark.parametrize("form", ["text", "json", "yaml"])
+def test_file_that_can_not_be_written_is_named_before_anything_is_printed(
+    form: str, mil_opt: Command, part: Path
+) -> None:
+    ran = mil_opt(part, QUANTIZE, f"--remarks={form}", "--remarks-output=/dev/full")
+    assert (ran.code, ran.out) == (BAD_INPUT, "")
+    assert ran.err == "error: /dev/full: remarks can not be written there: No space left on device\n"
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no disk that is always full")
+def test_failure_of_a_pass_is_not_hidden_by_that_of_a_file(mil_opt: Command, part: Path) -> None:
+    ran = mil_opt(part, FAILS, "--remarks-output=/dev/full")
+    warning, *_ = ran.err.splitlines()
+    assert (ran.code, warning) == (
+        BAD_INPUT, "warning: /dev/full: remarks can not be written there: No space left on device"
+    )  # fmt: skip
+    assert "error: pass 'raise-opset{target=iOS16}'" in ran.err
+
+
+# --- filters that nothing meets
+
+
+IDLE = ("--print-ir-after=quantize-weights", "--print-ir-before=common::noop_elimination", "--remarks-filter=nobody")
+
+
+def test_filters_that_no_pass_meets_are_told(mil_opt: Command, part: Path) -> None:
+    ran = mil_opt(part, "--pass-pipeline=program(function(canonicalize))", *IDLE)
+    assert ran.code == DONE
+    assert sorted(ran.err.splitlines()) == sorted(f"note: {flag}: no such pass ran" for flag in IDLE)
+
+
+def test_filters_that_no_pass_meets_are_in_the_document(mil_opt: Command, part: Path) -> None:
+    ran = mil_opt(part, "--pass-pipeline=program(function(canonicalize))", IDLE[0], "--json")
+    assert json.loads(ran.err)["notes"] == [f"{IDLE[0]}: no such pass ran"]
+
+
+def test_nothing_is_told_of_filters_that_a_pass_meets(mil_opt: Command, part: Path) -> None:
+    ran = mil_opt(part, TWICE, "--print-ir-after=canonicalize", "--remarks-filter=quant")
+    assert "note: " not in ran.err
+    assert re.search(REMARK, ran.err)
+
+
+def test_nothing_is_told_of_filters_where_nothing_ran_to_its_end(mil_opt: Command, part: Path) -> None:
+    ran = mil_opt(part, FAILS, "--print-ir-after=canonicalize")
+    assert (ran.code, "note: " in ran.err) == (BAD_INPUT, False)
+
+
+# --- several programs
+
+
+def test_reports_say_which_of_several_programs(mil_opt: Command, parts: Path, part: Path) -> None:
+    ran = mil_opt(parts, QUANTIZE, "--split-input-file", "--statistics", "--timing")
+    assert re.findall(r"^program \d$", ran.err, re.MULTILINE) == ["program 0", "program 1"]
+    assert re.findall(r"%  (program.*)$", ran.err, re.MULTILINE) == ["program 0", "program 1"]
+    ran = mil_opt(part, QUANTIZE, "--statistics", "--timing")
+    assert re.findall(r"program.*$", ran.err, re.MULTILINE) == ["program", "program"]
+
+
+def test_json_says_which_of_several_programs(mil_opt: Command, parts: Path) -> None:
+    ran = mil_opt(parts, QUANTIZE, "--split-input-file", "--statistics", "--print-ir-after-all", "--json")
+    found = json.loads(ran.err)
+    assert [each["program"] for each in found["statistics"]["passes"]] == [0, 1]
+    assert [each["program"] for each in found["dumps"]] == [0, 1]
+
+
+def test_each_of_several_programs_has_a_tree(mil_opt: Command, parts: Path, tmp_path: Path) -> None:
+    mil_opt(parts, QUANTIZE, "--split-input-file", f"--print-ir-tree-dir={tmp_path / 'tree'}")
+    files = sorted(str(file.relative_to(tmp_path / "tree")) for file in (tmp_path / "tree").rglob("*.mil"))
+    assert files == ["program/0_quantize-weights.mil", "program_1/1_quantize-weights.mil"]
 
 
 # --- the record

@@ -123,6 +123,42 @@ def test_mistakes_are_one_line(options: tuple[str, ...], message: str, mil_opt: 
     mil_opt("@linear", QUANTIZE, *words).require_mistake(message)
 
 
+ROOT = """program(1.3)
+{
+    func main<ios17>(tensor<fp32, [3, 10]> x) {
+        tensor<fp32, [3, 10]> u = identity(x = x);
+        tensor<fp32, [3, 10]> y = sqrt(x = u);
+    } -> (y);
+}
+"""
+
+
+@pytest.fixture
+def nowhere(tmp_path: Path) -> list[str]:
+    """A program and samples on which it gives no finite number, and a pipeline."""
+    (tmp_path / "root.mil").write_text(ROOT)
+    np.savez(tmp_path / "negative.npz", x=-np.ones((2, 3, 10), np.float32))
+    pipeline = "--pass-pipeline=program(function(canonicalize))"
+    return [str(tmp_path / "root.mil"), pipeline, f"--check-numerics={tmp_path / 'negative.npz'}"]
+
+
+def test_output_of_which_nothing_can_be_compared_is_not_near_enough(mil_opt: Command, nowhere: list[str]) -> None:
+    ran = mil_opt(*nowhere, "--min-sqnr=40")
+    assert (ran.code, ran.out) == (CHECK_FAILED, "")
+    *_, last = ran.err.splitlines()
+    assert "output 'y' is nowhere finite on these samples, before and after: nothing was compared" in last
+    assert mil_opt(*nowhere).code == DONE
+
+
+def test_no_pass_is_to_blame_for_an_output_of_which_nothing_can_be_compared(
+    mil_opt: Command, nowhere: list[str]
+) -> None:
+    ran = mil_opt(*nowhere, "--min-sqnr=40", "--bisect")
+    ran.require_mistake(
+        "function 'main': output 'y' is nowhere finite on these samples, before any pass: nothing can be compared"
+    )
+
+
 # --- bisection
 
 
@@ -143,11 +179,26 @@ def test_culprit_is_told_with_commands_that_show_it(text: Path, mil_opt: Command
         f"moves an output below 80 dB: {lines[4].removeprefix('after it:      ')}\n"
     )
     assert lines[5] == "to see it:"
-    for line, quantized in zip(lines[6:], (0, 1), strict=True):
-        name, *words = shlex.split(line)
-        assert name == "mil-opt"
-        assert mil_opt(*words).out.count("constexpr_affine_dequantize") == quantized
+    fine, wrong = (shlex.split(line) for line in lines[6:])
+    number = int(number_of(ran.out))
+    for words, limit in ((fine, number - 1), (wrong, number)):
+        assert words == ["mil-opt", str(text), QUANTIZE, "--min-sqnr=80", f"--rewrite-limit={limit}"]
+    assert mil_opt(*fine[1:]).code == DONE
+    shown = mil_opt(*wrong[1:])
+    assert (shown.code, "at least 80.0 dB are asked for" in shown.err) == (CHECK_FAILED, True)
+    assert re.search(r"quantize-weights.* 4\d\.\d dB", shown.err)
     assert contents(text.parent) == before
+
+
+def test_commands_have_the_pipeline_and_the_flags_as_they_were_given(text: Path, mil_opt: Command) -> None:
+    pipeline = "program(w8{target=iOS17})"
+    options = ("--check-numerics=random=2", "--min-sqnr=1e9", "--check-precision=float16", "--check-seed=3")
+    ran = mil_opt(text, f"--pass-pipeline={pipeline}", "--bisect", *options, "--missing-weights=zeros")
+    *_, command = ran.out.splitlines()
+    _, path, shown, *flags = shlex.split(command)
+    assert (path, shown) == (str(text), f"--pass-pipeline={pipeline}")
+    assert flags[0] == "--missing-weights=zeros"
+    assert flags[1:5] == ["--check-numerics=random=2", "--min-sqnr=1000000000", *options[2:]]
 
 
 def number_of(report: str) -> int:

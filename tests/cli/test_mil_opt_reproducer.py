@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 import shlex
 import tempfile
@@ -10,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from milopt.cli.entry import BAD_INPUT, DONE
+from milopt.cli.entry import BAD_INPUT, DONE, run
+from milopt.cli.mil_opt import mil_opt as mil_opt_command
 from milopt.ir.text.printer import print_program
 from support.failing_passes import failing_passes
 from support.packages import Shelf, contents
@@ -125,3 +127,65 @@ def test_run_that_does_not_fail_leaves_none(mil_opt: Command, tmp_path: Path) ->
     ran = mil_opt("@linear_chain", "--pass-pipeline=program(idle)", f"--crash-reproducer={tmp_path / 'x.mil'}")
     assert (ran.code, ran.err) == (DONE, "")
     assert list(tmp_path.iterdir()) == []
+
+
+# --- several
+
+
+@pytest.fixture
+def two(tmp_path: Path) -> Path:
+    """A text of two programs on which the pipeline fails."""
+    texts = [print_program(PROGRAMS["linear_chain"](), weights="inline") for _ in range(2)]
+    (tmp_path / "two.mil").write_text("// -----\n".join(texts))
+    return tmp_path / "two.mil"
+
+
+def commands_of(err: str) -> list[list[str]]:
+    return [command_of(line) for line in err.splitlines() if "to reproduce" in line]
+
+
+@pytest.mark.parametrize("name", ["boom.mil", "boom.mlpackage"])
+@pytest.mark.parametrize("force", [False, True], ids=["new", "forced"])
+def test_each_part_that_fails_leaves_its_own(
+    name: str, mil_opt: Command, two: Path, tmp_path: Path, *, force: bool
+) -> None:
+    options = [f"--crash-reproducer={tmp_path / name}", *(["--force"] if force else [])]
+    ran = mil_opt(two, "--split-input-file", FAILS, *options)
+    second = tmp_path / name.replace(".", ".1.")
+    assert commands_of(ran.err) == [["--run-reproducer", str(path)] for path in (tmp_path / name, second)]
+    assert all("boom" in mil_opt(*command).err for command in commands_of(ran.err))
+
+
+def test_folder_keeps_those_of_earlier_runs(mil_opt: Command, tmp_path: Path) -> None:
+    option = f"--crash-reproducer={tmp_path}"
+    for name in ("fail-at.mil", "fail-at.1.mil", "fail-at.2.mil"):
+        assert command_of(mil_opt("@linear_chain", FAILS, option).err)[1] == str(tmp_path / name)
+    assert command_of(mil_opt("@linear_chain", FAILS, option, "--force").err)[1] == str(tmp_path / "fail-at.mil")
+
+
+# --- where nobody asked
+
+
+def test_texts_that_expect_failures_leave_none_unasked(mil_opt: Command, temporary: Path, two: Path) -> None:
+    lines = print_program(PROGRAMS["linear_chain"](), weights="inline").splitlines()
+    at = next(number for number, line in enumerate(lines) if "relu(" in line)
+    lines.insert(at, "// expected-error@+1 {{failed with ValueError: boom}}")
+    two.write_text("\n".join(lines))
+    options = (two, FAILS, "--verify-diagnostics")
+    assert mil_opt(*options).code == DONE
+    assert list(temporary.iterdir()) == []
+    assert mil_opt(*options, f"--crash-reproducer={temporary}").code == DONE
+    assert (temporary / "fail-at.mil").exists()
+
+
+# --- from stdin
+
+
+def test_reproducer_is_run_from_stdin(mil_opt: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its weights lie in the working folder, as those of any text on stdin."""
+    mil_opt("@linear_chain", FAILS, f"--crash-reproducer={tmp_path / 'x.mil'}")
+    text = (tmp_path / "x.mil").read_text()
+    monkeypatch.chdir(tmp_path)
+    out, err = io.StringIO(), io.StringIO()
+    assert run(mil_opt_command, ["--run-reproducer", "-"], io.StringIO(text), out, err) == BAD_INPUT
+    assert "failed with ValueError: boom" in err.getvalue()

@@ -128,11 +128,26 @@ def test_head_takes_one_line_and_the_rest_is_dropped_quietly(shelf: Shelf, tmp_p
 
 
 @pytest.mark.skipif(os.name != "posix", reason="the shell's redirections are POSIX's")
-@pytest.mark.parametrize("redirection", [">&-", "2>&-", "<&-"])
-def test_closed_stream_is_no_error(redirection: str, tmp_path: Path) -> None:
-    words = ["sh", "-c", f'exec "$@" {redirection}', "sh", *python("-c", code_of("milopt", "passes"))]
-    ran = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=False)  # noqa: S603
-    assert (ran.returncode, ran.stderr) == (0, "")
+@pytest.mark.parametrize(
+    ("redirection", "line", "stderr"),
+    [
+        ("2>&-", "milopt passes", ""),
+        ("<&-", "milopt passes", ""),
+        ("<&-", "milopt print -", "error: -: there is nothing to read: stdin is closed\n"),
+        ("<&-", "mil-opt -", "error: -: there is nothing to read: stdin is closed\n"),
+        (">&-", "milopt passes", "error: stdout: it is closed\n"),
+        (">&-", "mil-opt @linear", "error: stdout: it is closed\n"),
+        (">&-", "mil-opt @linear -o x.mil", ""),
+    ],
+)
+def test_closed_stream_is_an_error_where_it_is_needed(
+    redirection: str, line: str, stderr: str, shelf: Shelf, tmp_path: Path
+) -> None:
+    command, *words = line.split()
+    argv = [str(shelf[word[1:]]) if word.startswith("@") else word for word in words]
+    script = ["sh", "-c", f'exec "$@" {redirection}', "sh", *python("-c", code_of(command, *argv))]
+    ran = subprocess.run(script, cwd=tmp_path, capture_output=True, text=True, check=False)  # noqa: S603
+    assert (ran.returncode, ran.stderr) == (2 if stderr else 0, stderr)
 
 
 def test_path_that_stdout_can_not_spell_is_no_error(shelf: Shelf, tmp_path: Path) -> None:

@@ -14,6 +14,8 @@ from milopt.ir.proto.program_faults import diagnostic_of, message_of, read_with_
 from milopt.ir.proto.reader import read_program
 from milopt.ir.text.parser import parse_proto
 from milopt.ir.text.reading import parse_program
+from milopt.ir.text.source import Source
+from milopt.ir.verifier import verify
 from milopt.ir.weights.store import WeightStore
 from support.packages import Shelf, read_specification
 from support.programs import PROGRAMS
@@ -44,6 +46,14 @@ def test_program_without_faults_is_given(shelf: Shelf) -> None:
         program, found = read_with_faults(specification, weights, PROGRAMS[name]().functions)
         assert found == []
         assert first_difference(program, read_program(specification, weights, function_order=program.functions)) is None
+
+
+def test_an_op_whose_name_is_empty_is_called_like_its_value() -> None:
+    text = function(f'{X} y = relu(x = x)[name = string("")];')
+    program = parse_program(Source(f"program(1.3) {{ {text} }}", "x.mil"))
+    (operation,) = program.functions["main"].operations
+    assert operation.name == "y"
+    assert verify(program) == []
 
 
 def test_faults_of_each_part_of_an_op() -> None:

@@ -9,6 +9,7 @@ from milopt.ir.pymil import mb
 from milopt.ir.rewriting.driver import rewrite
 from milopt.ir.rewriting.patterns import Pattern, PatternError
 from milopt.ir.rewriting.rules import rule
+from milopt.ir.targets import IOS15
 from support.programs import PROGRAMS
 from support.rewriting import NO_IDENTITY, RELU_TO_ABS, applied, built, chain, names, op_types, outputs
 
@@ -241,6 +242,53 @@ def test_a_pattern_that_says_yes_and_does_nothing_is_told() -> None:
     lazy = Pattern(name="lazy", ops=("relu",), rewrite=lambda *_: True)
     with pytest.raises(PatternError, match=r"'lazy'.*edited nothing"):
         rewrite(chain("relu", 1), [lazy])
+
+
+def test_a_pattern_that_answers_nothing_is_told() -> None:
+    silent = Pattern(name="silent", ops=("relu",), rewrite=lambda *_: None)
+    with pytest.raises(PatternError, match=r"'silent', op 'relu_0' \(relu\): it returned None"):
+        rewrite(chain("relu", 1), [silent])
+
+
+@pytest.mark.parametrize("name", ["no blanks", "CamelCase", "under_score", "", "-a", "a--b", "a-", "ä", None])
+def test_names_are_in_kebab_case(name: Any) -> None:
+    with pytest.raises(ValueError, match=f"pattern {name!r}: names are written in kebab case"):
+        Pattern(name=name, ops=("relu",), rewrite=lambda *_: False)
+    with pytest.raises(ValueError, match="kebab case"):
+        rule("relu(x) -> x", name=name)
+
+
+@pytest.mark.parametrize("ops", ["relu", (), ["relu"], (None,)])
+def test_patterns_begin_at_a_tuple_of_op_types(ops: Any) -> None:
+    with pytest.raises(ValueError, match=r"pattern 'p': it begins at .*give a tuple of op types"):
+        Pattern(name="p", ops=ops, rewrite=lambda *_: False)
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        Pattern(name="wrong", ops=("abs", "rellu"), rewrite=lambda *_: False),
+        rule("rellu(x) -> x", name="wrong"),
+        rule("abs(x=rellu(x)) -> x", name="wrong"),
+        rule("abs(x) -> abs(rellu(x))", name="wrong"),
+    ],
+)
+def test_ops_that_no_opset_has_are_told_before_anything_is_done(pattern: Pattern) -> None:
+    program = chain("identity", 1)
+    with pytest.raises(PatternError, match=r"^pattern 'wrong': unknown op 'rellu' \(did you mean 'relu'\?\)$"):
+        rewrite(program, [NO_IDENTITY, pattern])
+    assert op_types(program) == ["identity", "abs"]
+
+
+def test_ops_of_later_opsets_may_be_named() -> None:
+    program = built(lambda x: mb.abs(x=x), IOS15)
+    assert not applied(program, [rule("read_state(x) -> x", name="later")]).changed
+
+
+def test_two_patterns_of_one_name_are_refused() -> None:
+    twin = rule("relu(x) -> square(x)", name=NO_IDENTITY.name)
+    with pytest.raises(PatternError, match=r"^pattern 'no-identity': there is another one of this name"):
+        rewrite(chain("relu", 1), [NO_IDENTITY, twin])
 
 
 def test_remarks_are_said_once_and_only_of_what_stays() -> None:

@@ -189,15 +189,39 @@ def test_values_that_are_made_too_late_are_declined() -> None:
     assert not applied(program, [at("relu", lambda op, rewriter: rewriter.replace(op, late))]).changed
 
 
-def test_a_pattern_that_says_no_takes_its_edits_back() -> None:
+def test_a_pattern_that_says_no_takes_its_new_ops_back() -> None:
+    """It may make an op to learn what it would give, and decline."""
     program = chain("relu", 2)
     before = copy_program(program)
 
     def edit(operation: Any, rewriter: Rewriter) -> bool:
-        rewriter.replace_by(operation, "mul", {"x": operation.x, "y": half(2)})
-        return False
+        product = rewriter.new("mul", {"x": operation.x, "y": half(2)})
+        return bool(product.outputs[0].rank > 2)
 
     assert not applied(program, [at("relu", edit)]).changed
+    assert first_difference(before, program) is None
+
+
+EDITS = {
+    "replace": lambda op, rewriter: rewriter.replace(op, op.x),
+    "set_input": lambda op, rewriter: rewriter.set_input(op, "x", op.x.op.x),
+    "erase": lambda op, rewriter: rewriter.erase(op),
+}
+
+
+@pytest.mark.parametrize(("answer", "words"), [(False, "says that it did not rewrite"), (None, "returned None")])
+@pytest.mark.parametrize("kind", EDITS)
+def test_a_pattern_that_edits_and_says_no_is_told(kind: str, answer: Any, words: str) -> None:
+    program = chain("relu", 2)
+    before = copy_program(program)
+
+    def edit(operation: Any, rewriter: Rewriter) -> Any:
+        EDITS[kind](operation, rewriter)
+        return answer
+
+    forgetful = Pattern(name="forgetful", ops=("abs",), rewrite=edit)
+    with pytest.raises(PatternError, match=rf"^pattern 'forgetful', op 'out' \(abs\): it .*{words} \(return True"):
+        rewrite(program, [forgetful])
     assert first_difference(before, program) is None
 
 

@@ -11,7 +11,7 @@ from milopt.ir.copying import copy_program
 from milopt.ir.edit_watch import watching_edits
 from milopt.ir.equality import first_difference
 from milopt.ir.pymil import mb, types
-from milopt.ir.structure import fingerprints, snapshot, structural_hash
+from milopt.ir.structure import fingerprints, first_change, snapshot, structural_hash
 from support.editing import find_op, replace_constant
 from support.programs import PROGRAMS
 
@@ -131,6 +131,51 @@ def test_fingerprints_name_each_op_of_nested_blocks_too() -> None:
     subjects = [str(subject) for subject, _ in fingerprints(PROGRAMS["cond"]())]
     assert subjects[0] == "function 'main'"
     assert len(subjects) > 3
+
+
+def without_relu(program: Any) -> None:
+    relu, second = find_op(program, "relu"), find_op(program, "second")
+    main = program.functions["main"]
+    main.replace_uses_of_var_after_op(anchor_op=relu, old_var=relu.outputs[0], new_var=relu.x)
+    main.remove_ops([relu])
+    assert second.x is relu.x
+
+
+def with_a_dead_op(program: Any) -> None:
+    main = program.functions["main"]
+    with main:
+        mb.relu(x=main.inputs["x"], name="new", before_op=find_op(program, "second"))
+
+
+def without_a_dead_op(program: Any) -> None:
+    program.functions["main"].remove_ops([find_op(program, "new")])
+
+
+def with_a_moved_op(program: Any) -> None:
+    operations = program.functions["main"].operations
+    bias = find_op(program, "second").bias.op
+    program.functions["main"].operations = [bias, *(each for each in operations if each is not bias)]
+
+
+@pytest.mark.parametrize(
+    ("prepare", "edit", "found"),
+    [
+        (None, lambda _: None, None),
+        (None, rename_op, "other"),
+        (None, without_relu, "second"),  # which takes something else
+        (None, with_a_dead_op, "new"),
+        (with_a_dead_op, without_a_dead_op, "new"),  # and not what stands behind it
+        (None, with_a_moved_op, "second_bias_0"),
+    ],
+)
+def test_first_change_names_the_op_that_is_not_as_it_was(prepare: Any, edit: Any, found: str | None) -> None:
+    program = PROGRAMS["linear_chain"]()
+    if prepare is not None:
+        prepare(program)
+    before = [*fingerprints(program)]
+    edit(program)
+    subject = first_change(before, [*fingerprints(program)])
+    assert (subject and subject.op) == found
 
 
 def test_order_of_ops_counts() -> None:

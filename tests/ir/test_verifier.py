@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import milopt
@@ -13,10 +14,12 @@ from milopt.ir.diagnostics import Diagnostic
 from milopt.ir.pymil import mb, new_operation, types
 from milopt.ir.targets import IOS15, IOS16, IOS17, IOS26
 from milopt.ir.verifier import verify
+from milopt.ir.walking import walk
 from support.editing import declare_opset, find_op, ops_of_type
 from support.packages import Shelf
 from support.program_registry import build_program, fp16
 from support.programs import PROGRAMS, weights
+from support.saving import loaded_whole, saved
 
 
 @pytest.mark.parametrize("name", PROGRAMS)
@@ -97,6 +100,60 @@ def other_element_type(program: Any) -> None:
     output(program, "relu")._sym_type = types.tensor(types.fp32, (10, 64))
 
 
+def op_without_a_name(program: Any) -> None:
+    find_op(program, "relu").name = None
+
+
+def op_with_an_empty_name(program: Any) -> None:
+    find_op(program, "relu").name = ""
+
+
+def op_with_a_number_for_a_name(program: Any) -> None:
+    find_op(program, "relu").name = 3
+
+
+def constant_without_a_name(program: Any) -> None:
+    first_constant(program).name = None
+
+
+def value_without_a_name(program: Any) -> None:
+    output(program, "relu").name = None
+
+
+def value_with_an_empty_name(program: Any) -> None:
+    output(program, "relu").name = ""
+
+
+def input_without_a_name(program: Any) -> None:
+    main(program).inputs["x"].name = None
+
+
+def constant_that_gives_nothing(program: Any) -> None:
+    first_constant(program).outputs[0]._sym_val = None
+
+
+def constant_that_gives_none(program: Any) -> None:
+    first_constant(program).outputs[0]._sym_val = types.unknown(None)
+
+
+def constant_that_was_given_nothing(program: Any) -> None:
+    first_constant(program)._input_vars["val"] = None
+
+
+def constant_that_was_given_none(program: Any) -> None:
+    first_constant(program)._input_vars["val"]._sym_val.val = None
+
+
+def no_outputs(program: Any) -> None:
+    main(program).set_outputs([])
+
+
+def first_constant(program: Any) -> Any:
+    constant = find_op(program, "first").weight.op
+    assert constant.op_type == "const"
+    return constant
+
+
 CORRUPTIONS: list[tuple[Callable[[Any], None], str, str]] = [
     (repeated_name, "op 'second' (linear)", "the name 'second' is defined twice"),
     (name_of_an_input, "op 'relu' (relu)", "the name 'x' is defined twice"),
@@ -110,6 +167,18 @@ CORRUPTIONS: list[tuple[Callable[[Any], None], str, str]] = [
     (shapes_that_do_not_fit, "op 'second' (linear)", "its types do not fit: "),
     (other_type, "op 'first' (linear)", "its output 'first' is tensor<fp16, [10, 63]>, its inputs give"),
     (other_element_type, "op 'relu' (relu)", "its output 'relu' is tensor<fp32, [10, 64]>, its inputs give"),
+    (op_without_a_name, "op 'relu' (relu)", "its name is None"),
+    (op_with_an_empty_name, "op 'relu' (relu)", "its name is ''"),
+    (op_with_a_number_for_a_name, "op 'relu' (relu)", "its name is 3"),
+    (constant_without_a_name, "op 'first_weight_0' (const)", "its name is None"),
+    (value_without_a_name, "op 'relu' (relu)", "the name of one of its values is None"),
+    (value_with_an_empty_name, "op 'relu' (relu)", "the name of one of its values is ''"),
+    (input_without_a_name, "", "the name of one of its values is None"),
+    (constant_that_gives_nothing, "op 'first_weight_0' (const)", "it has no value"),
+    (constant_that_gives_none, "op 'first_weight_0' (const)", "it has no value"),
+    (constant_that_was_given_nothing, "op 'first_weight_0' (const)", "it has no value"),
+    (constant_that_was_given_none, "op 'first_weight_0' (const)", "it has no value"),
+    (no_outputs, "", "it has no outputs"),
 ]
 
 
@@ -160,6 +229,16 @@ def test_every_fault_is_reported() -> None:
     repeated_name(program)
     missing_input(program)
     assert len({each.message for each in verify(program)}) >= 2
+
+
+def test_two_ops_may_have_one_name(shelf: Shelf, tmp_path: Path) -> None:
+    """The file format does not mind: such a program is saved, and comes back."""
+    model = milopt.load(shelf["linear_chain"])
+    find_op(model.program, "relu").name = "second"
+    assert verify(model.program) == []
+    again = loaded_whole(saved(model, tmp_path)).program
+    assert [operation.name for operation in walk(again)].count("second") == 2
+    assert verify(again) == []
 
 
 # --- nested blocks and functions

@@ -20,6 +20,8 @@ from milopt.ir.text.source import Source
 from milopt.passes.canonicalization.casts import HOLD
 from milopt.passes.canonicalization.families import FAMILIES, RULES, patterns
 from milopt.passes.canonicalization.schemes import Scheme
+from milopt.passes.instrumentation.rewrite_limit import RewriteLimit
+from milopt.passes.instrumentation.statistics import Statistics
 from milopt.passes.transforms.canonicalize import Canonicalize
 from support.grounding import assert_same_outputs, assert_same_results
 from support.program_registry import Input, build_program
@@ -203,4 +205,30 @@ def test_the_pass_says_what_it_counted_and_refused() -> None:
     assert [(remark.kind, remark.code, remark.op) for remark in result.remarks] == [("missed", "rounds", "y")]
     loose = PassManager(parse_pipeline("program(function(canonicalize{exact=false}))")).run(parse_program(section))
     assert loose.changed
-    assert loose.remarks == ()
+    (passed,) = loose.remarks
+    assert (passed.kind, passed.code, passed.op, passed.op_type) == ("passed", "scale-dequantize", "y", "mul")
+    loosely = patterns(["scales"], exact=False)
+    assert passed.message == next(each.rule for each in loosely if each.name == "scale-dequantize")
+
+
+def test_each_rewrite_is_a_remark() -> None:
+    (section, *_) = Source((GOLDEN / "pipeline.mil").read_text("utf-8"), "pipeline").sections()
+    counted = Statistics()
+    result = PassManager(parse_pipeline("program(function(canonicalize))"), (counted,)).run(parse_program(section))
+    said = Counter(remark.code for remark in result.remarks if remark.kind == "passed")
+    (found,) = counted.passes
+    assert said.total() == found.counts["rewrites"] > 1
+    assert said == {name: found.counts[name] for name in said}
+
+
+def test_a_rewrite_that_was_refused_is_no_remark() -> None:
+    (section, *_) = Source((GOLDEN / "pipeline.mil").read_text("utf-8"), "pipeline").sections()
+    pipeline = parse_pipeline("program(function(canonicalize))")
+    result = PassManager(pipeline, (RewriteLimit(1),)).run(parse_program(section))
+    assert [remark.kind for remark in result.remarks].count("passed") == 1
+
+
+@pytest.mark.parametrize("exact", [True, False])
+def test_names_of_patterns_are_unique(*, exact: bool) -> None:
+    names = [pattern.name for pattern in patterns(exact=exact)]
+    assert len({*names}) == len(names)

@@ -21,9 +21,7 @@ from support.programs import PROGRAMS
 
 @pytest.mark.parametrize("returned", [None, True, "changed"])
 def test_pass_that_returns_no_outcome(returned: Any) -> None:
-    with pytest.raises(
-        PassFailure, match=rf"^pass 'forget': failed with TypeError: it returned {returned!r}, and no"
-    ):
+    with pytest.raises(PassFailure, match=rf"^pass 'forget': failed with TypeError: it returned {returned!r}, and no"):
         run_passes(PROGRAMS["linear"](), made("Forget", lambda *_: returned))
 
 
@@ -41,9 +39,7 @@ def test_fault_of_an_instrumentation_is_told_as_its_own(hook: str) -> None:
         raise ValueError("not prepared")
 
     clumsy = type("Clumsy", (Instrumentation,), {hook: fail})()
-    words = (
-        rf"the instrumentation 'Clumsy' failed in {hook} with ValueError: not prepared \(this is a defect of"
-    )
+    words = rf"the instrumentation 'Clumsy' failed in {hook} with ValueError: not prepared \(this is a defect of"
     kind = InstrumentationError if hook.endswith("pipeline") else PassFailure
     with pytest.raises(kind, match=words):
         run_passes(PROGRAMS["linear_chain"](), Note(), QuantizeWeights(min_elements=0), around=(clumsy,))

@@ -285,12 +285,37 @@ def test_path_has_parts(path: str, parts: list[str]) -> None:
         ("..", "_"),
         ("/", "_"),
         ("a b\nc", "a_b_c"),
-        ("größe", "gr_e"),
+        ("größe", "größe"),
+        ("function(главная)", "function_главная"),
+        ("я" * 300, "я" * 50),
         ("x" * 300, "x" * 100),
     ],
 )
 def test_names_of_files_are_safe(name: str, made_safe: str) -> None:
     assert safe(name) == made_safe
+
+
+def test_names_that_would_be_the_same_get_numbers(tmp_path: Path) -> None:
+    tree = DumpTree(tmp_path)
+    for number, name in enumerate(["a/b", "a b", "A_B", "a/b"]):
+        tree(Dump("after", "note", f"program/function({name})/note", number, ""))
+    found = sorted(str(path.relative_to(tmp_path / "program")) for path in tmp_path.rglob("*.mil"))
+    assert found == [
+        "function_A_B_3/2_note.mil", "function_a_b/0_note.mil", "function_a_b/3_note.mil", "function_a_b_2/1_note.mil"
+    ]  # fmt: skip
+
+
+def test_dumps_of_an_earlier_run_go_and_nothing_else(tmp_path: Path) -> None:
+    tree = DumpTree(tmp_path)
+    for number, moment in enumerate(["before", "after", "failure", "changes"]):
+        tree(Dump(moment, "note", "program/function(main)/note", number, "", number))
+    kept = [tmp_path / name for name in ("0_note.mil", "program/mine.mil", "mine/0_note.mil", "program_x/0_note.mil")]
+    for path in kept:
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("mine")
+    DumpTree(tmp_path)
+    assert sorted(path for path in tmp_path.rglob("*") if path.is_file()) == sorted(kept)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["0_note.mil", "mine", "program", "program_x"]
 
 
 def test_folder_that_can_not_be_is_refused_at_once(tmp_path: Path) -> None:

@@ -53,6 +53,8 @@ GRAMMAR = [
     ("|progam|(every-kind)", f"{AN_ANCHOR}, found 'progam' (did you mean 'program'?)"),
     ("  |every-kind|", f"{AN_ANCHOR}, found 'every-kind' (write program(every-kind))"),
     ("|every-kind|{count=1}", f"{AN_ANCHOR}, found 'every-kind' (write program(every-kind{{...}}))"),
+    ("|on-functions|", f"{AN_ANCHOR}, found 'on-functions' (write function(on-functions))"),
+    ("|nobodys|", f"{AN_ANCHOR}, found 'nobodys' (write program(nobodys))"),
     ("|(every-kind)", f"{AN_ANCHOR}, found '('"),
     ('|"program"()', f"{AN_ANCHOR}, found a string"),
     ("program|", "expected '(' behind an anchor, found the end of the text"),

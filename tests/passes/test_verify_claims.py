@@ -7,6 +7,7 @@ from typing import Any
 import attrs
 import pytest
 from milopt.ir.errors import PassFailure
+from milopt.ir.pymil import mb
 from milopt.ir.walking import walk
 from milopt.passes.analyses import Analysis, AnalysisManager
 from milopt.passes.analysis.weight_inventory import WeightInventory
@@ -80,3 +81,17 @@ def test_op_that_is_gone_is_missed() -> None:
 
     with pytest.raises(PassFailure, match="it says that it changed nothing"):
         run(made("Shorten", shorten))
+
+
+def test_dead_op_that_is_gone_is_named_and_not_the_one_behind_it() -> None:
+    program = PROGRAMS["linear_chain"]()
+    main = program.functions["main"]
+    with main:
+        mb.relu(x=main.inputs["x"], name="dead", before_op=find_op(program, "second"))
+
+    def remove(root: Any, _: PassContext) -> Outcome:
+        root.functions["main"].remove_ops([find_op(root, "dead")])
+        return UNCHANGED
+
+    with pytest.raises(PassFailure, match=r"op 'dead' \(relu\): it says that it changed nothing"):
+        PassManager(program_pipeline(made("Remove", remove)), (VerifyClaims(),)).run(program)
