@@ -61,6 +61,7 @@ __all__ = [
     "Value",
     "Var",
     "available_target",
+    "building",
     "builtin_type",
     "curr_block",
     "dtype_of",
@@ -298,7 +299,7 @@ class _FreeNames(defaultdict[str, int]):
 
 
 # PyMIL has one builder in a process: its current block, its counters of names. One thread builds at a time.
-_building = RLock()
+building = RLock()
 
 
 @contextmanager
@@ -311,7 +312,7 @@ def unique_names(taken: Iterable[str], later: Container[str] = ()) -> Iterator[N
         taken: the names that there are; they are walked when the first name is asked for.
         later: holds the names that come while it lasts.
     """
-    with _building:
+    with building:
         previous, mb.name_count = mb.name_count, _FreeNames(taken, later)
         try:
             yield
@@ -336,7 +337,7 @@ def inside(block: Any) -> Iterator[None]:
 
     PyMIL's own context walks the whole block when it is left, which makes many small edits quadratic.
     """
-    with _building:
+    with building:
         _block_module.BLOCK_STACK.append(block)
         try:
             yield

@@ -43,13 +43,14 @@ class Execution:
         """
         from ..ir.edit_watch import watching_edits
         from ..ir.fast_editing import fast_editing
-        from ..ir.pymil import unique_names
+        from ..ir.pymil import building, unique_names
         from ..ir.walking import names_in
 
         outermost = pipeline if pipeline.anchor == "program" else Pipeline("program", (pipeline,))
-        # One watch for all passes: that of a single pass costs nothing inside of it, and the names that passes give need
+        # One watch for all passes: that of a single pass costs nothing inside of it, and names that passes give need
         # not be looked for.
-        with fast_editing(), watching_edits() as edits, unique_names(names_in(self._program), later=edits.names):
+        names = names_in(self._program)
+        with building, fast_editing(), watching_edits() as edits, unique_names(names, later=edits.names):
             return self._run_pipeline(PipelineRun(outermost, self._program, "program", self._program, original))
 
     def _run_pipeline(self, run: PipelineRun) -> bool:
