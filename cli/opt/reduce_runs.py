@@ -8,12 +8,13 @@ import shlex
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, distribution
 from multiprocessing.process import BaseProcess
 from pathlib import Path
-from tempfile import TemporaryFile
+from tempfile import TemporaryDirectory, TemporaryFile
 from typing import IO, TypeAlias
 
 import attrs
@@ -70,15 +71,20 @@ class Command:
             OptionError: there is no such command.
         """
         words = [word.replace(PLACE, str(path)) for word in self._words]
-        with TemporaryFile() as log:
-            code = self._in_child(self._script, words, log) if self._script else self._in_process(words, log)
+        # What it leaves in the temporary folder, such as reproducers of failures, is nobody's.
+        with TemporaryFile() as log, TemporaryDirectory(prefix="milopt-reduce-") as scratch:
+            if self._script:
+                code = self._in_child(self._script, words, log, scratch)
+            else:
+                code = self._in_process(words, log, scratch)
             log.seek(0)
             return Outcome(code, log.read().decode("utf-8", "replace"))
 
-    def _in_process(self, words: Sequence[str], log: IO[bytes]) -> int | None:
+    def _in_process(self, words: Sequence[str], log: IO[bytes], scratch: str) -> int | None:
+        environment = os.environ | {"TMPDIR": scratch}
         try:
             process = subprocess.Popen(  # noqa: S603 - running what the user says is what this is for
-                words, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+                words, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, env=environment
             )
         except OSError as error:
             raise OptionError(f"{words[0]!r} can not be run: {error.strerror or error}", where="--reduce") from error
@@ -91,8 +97,9 @@ class Command:
                 _kill(process)
                 process.wait()
 
-    def _in_child(self, script: _Script, words: Sequence[str], log: IO[bytes]) -> int | None:
-        process = multiprocessing.get_context("fork").Process(target=_call, args=(script, words, log.fileno()))
+    def _in_child(self, script: _Script, words: Sequence[str], log: IO[bytes], scratch: str) -> int | None:
+        given = (script, words, log.fileno(), scratch)
+        process = multiprocessing.get_context("fork").Process(target=_call, args=given)
         process.start()
         try:
             process.join(self._timeout)
@@ -133,9 +140,10 @@ def _own_script(word: str) -> _Script | None:
     return next((script.load() for script in scripts), None)
 
 
-def _call(script: _Script, words: Sequence[str], log: int) -> None:
+def _call(script: _Script, words: Sequence[str], log: int, scratch: str) -> None:
     """Calls a console script in a child, as if it were a process of its own."""
     os.setsid()
+    tempfile.tempdir = scratch
     with Path(os.devnull).open("rb") as nothing:
         os.dup2(nothing.fileno(), 0)
     os.dup2(log, 1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -206,6 +207,20 @@ def is_running(process: int) -> bool:
         return Path(f"/proc/{process}/stat").read_text("utf-8").rpartition(")")[2].split()[0] != "Z"
     except (ProcessLookupError, FileNotFoundError):
         return False
+
+
+@pytest.mark.parametrize(
+    "words", ["sh -c 'echo x > ${{TMPDIR}}/left; exit 1' {}", "mil-opt --pass-pipeline=nothing {}"]
+)
+def test_nothing_is_left_in_the_temporary_folder(
+    words: str, source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(temporary))
+    command = Command(words.replace("{{", "{").replace("}}", "}"))
+    assert command.run(source).code
+    assert list(temporary.iterdir()) == []
 
 
 def test_own_commands_write_what_they_would_in_a_process(source: Path) -> None:
