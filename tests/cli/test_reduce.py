@@ -210,16 +210,17 @@ def is_running(process: int) -> bool:
 
 
 @pytest.mark.parametrize(
-    "words", ["sh -c 'echo x > ${{TMPDIR}}/left; exit 1' {}", "mil-opt --pass-pipeline=nothing {}"]
+    "command",
+    ["sh -c 'echo x > $TMPDIR/left; exit 1' {}", "mil-opt --pass-pipeline=program(refuse-softmax-of-tanh) {}"],
 )
 def test_nothing_is_left_in_the_temporary_folder(
-    words: str, source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    command: str, source: Path, tmp_path: Path, registered: Registered, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    registered(RefuseSoftmaxOfTanh)
     temporary = tmp_path / "temporary"
     temporary.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(temporary))
-    command = Command(words.replace("{{", "{").replace("}}", "}"))
-    assert command.run(source).code
+    assert Command(command).run(source).code
     assert list(temporary.iterdir()) == []
 
 
