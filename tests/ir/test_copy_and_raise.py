@@ -12,7 +12,7 @@ import pytest
 from coremltools.converters.mil.mil.ops.registry import SSAOpRegistry
 from milopt.ir.copying import copy_program
 from milopt.ir.equality import first_difference
-from milopt.ir.errors import MiloptError, ProgramError, TargetError
+from milopt.ir.errors import MiloptError, TargetError
 from milopt.ir.pymil import mb, opset_of
 from milopt.ir.targets import IOS15, IOS16, IOS17, IOS18, IOS26, OPSETS, Opset
 from milopt.ir.upgrading import _REENCODED, NOT_RAISABLE, raise_opset
@@ -229,7 +229,7 @@ def test_op_without_an_equal_is_named_and_nothing_is_raised(
 ) -> None:
     program = build(IOS15)
     with pytest.raises(
-        ProgramError, match=rf"op '{name}': {op_type} can not be raised to iOS17 or later: .*before iOS17"
+        TargetError, match=rf"op '{name}': {op_type} can not be raised to iOS17 or later: .*before iOS17"
     ):
         raise_opset(program, opset)
     assert first_difference(program, build(IOS15)) is None
