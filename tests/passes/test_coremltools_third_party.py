@@ -47,10 +47,10 @@ def example(site: Path) -> Iterator[Path]:
     project = tomllib.loads((EXAMPLE / "pyproject.toml").read_text("utf-8"))["project"]
     ((name, target),) = project["entry-points"]["milopt.passes"].items()
     install(site, project["name"], {}, passes=f"{name} = {target}")
-    (source,) = (EXAMPLE / "src").iterdir()
-    (site / source.name).symlink_to(source)
+    package = target.partition(":")[0].partition(".")[0]
+    (site / package).symlink_to(EXAMPLE / "src" / package)
     yield site
-    for module in [each for each in sys.modules if each.startswith(source.name)]:
+    for module in [each for each in sys.modules if each.startswith(package)]:
         del sys.modules[module]
 
 
