@@ -58,6 +58,12 @@ def register(cls: type[_Class]) -> type[_Class]:
     return cls
 
 
+def register_own(cls: type[Configured]) -> None:
+    """Makes one of milopt's known, unless a user registered another under its name: that one stays."""
+    if not _is_taken(cls.pass_name()):
+        register(cls)
+
+
 def unregister(cls: type[Configured]) -> None:
     """Takes what was registered back; for tests and for notebooks that define a pass anew."""
     registered = _registered_beside(cls)

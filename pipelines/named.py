@@ -10,7 +10,7 @@ import attrs
 from ..ir.targets import parse_target
 from ..passes.options import option, options_of
 from ..passes.pipeline import Member, NamedPipeline
-from ..passes.registry import register
+from ..passes.registry import register_own
 from ..passes.transforms.quantize_weights import QuantizeWeights
 from .by_target import pipeline_for
 from .canonical_form import CanonicalForm
@@ -90,7 +90,7 @@ def _class_of_coremltools(source: str, summary: str) -> type[NamedPipeline]:
 def register_named() -> None:
     """Makes milopt's named pipelines known in pipeline text."""
     for scheme in SCHEMES:
-        register(_class_of_scheme(scheme))
+        register_own(_class_of_scheme(scheme))
     for source, summary in _COREMLTOOLS.items():
-        register(_class_of_coremltools(source, summary))
-    register(CanonicalForm)
+        register_own(_class_of_coremltools(source, summary))
+    register_own(CanonicalForm)

@@ -99,6 +99,31 @@ def test_registering_again_is_harmless() -> None:
     assert pipeline_class("w8") is before
 
 
+def test_pipeline_that_a_user_registered_first_hides_ours() -> None:
+    code = """
+import attrs
+from milopt.passes.pipeline import NamedPipeline
+from milopt.passes.registry import register
+
+@register
+@attrs.frozen(kw_only=True)
+class Mine(NamedPipeline):
+    @classmethod
+    def pass_name(cls):
+        return "w8"
+
+    def build(self):
+        return ()
+
+import milopt
+print(milopt.parse_pipeline("program(w8, canonical-form)"))
+"""
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)  # noqa: S603 - our own code
+    assert found.stdout.startswith("program(")
+    assert "canonicalize" in found.stdout
+    assert "quantize-weights" not in found.stdout
+
+
 def test_public_face_knows_named_pipelines() -> None:
     code = "import milopt; print(milopt.parse_pipeline('program(w8{target=iOS18})'))"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)  # noqa: S603 - our own code
