@@ -36,6 +36,11 @@ def function_of(operation: Any) -> Any:
     return block
 
 
+def function_name(program: Any, function: Any) -> str | None:
+    """The name that a function has in a program; None when it is none of it."""
+    return next((name for name, each in program.functions.items() if each is function), None)
+
+
 def input_values(operation: Any) -> Iterator[tuple[str, Any]]:
     """An op's inputs as (parameter, value) pairs; variadic parameters give one pair for each value."""
     for parameter, value in operation.inputs.items():

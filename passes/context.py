@@ -108,7 +108,6 @@ class PassContext:
 
     def function_name(self, operation: Any) -> str:
         """The name of the function that an op stands in; `?` when it stands in none of the program."""
-        from ..ir.walking import function_of
+        from ..ir.walking import function_name, function_of
 
-        home = function_of(operation)
-        return next((name for name, each in self.program.functions.items() if each is home), "?")
+        return function_name(self.program, function_of(operation)) or "?"

@@ -80,7 +80,9 @@ class Execution:
         return [PipelineRun(pipeline, root, f"{path}/program", program)]
 
     def _run_pass(self, pass_: Pass, inside: PipelineRun) -> bool:
-        function = next((name for name, each in self._program.functions.items() if each is inside.root), None)
+        from ..ir.walking import function_name
+
+        function = function_name(self._program, inside.root)
         run = PassRun(pass_, inside.root, f"{inside.path}/{pass_}", self._program, function, self._analyses)
         try:
             outcome = self._around.around_pass(run, lambda: self._apply(run))

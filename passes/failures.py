@@ -34,11 +34,9 @@ def _subject(run: PassRun, error: BaseException) -> Subject | None:
     operation = _operation_at(error.__traceback__)
     if operation is None:
         return None
-    from ..ir.walking import function_of
+    from ..ir.walking import function_name, function_of
 
-    home = function_of(operation)
-    function = next((name for name, each in run.program.functions.items() if each is home), None)
-    return Subject(function, operation.name, operation.op_type)
+    return Subject(function_name(run.program, function_of(operation)), operation.name, operation.op_type)
 
 
 def _operation_at(traceback: TracebackType | None) -> Any:
