@@ -11,7 +11,7 @@ import functools
 import attrs
 import numpy as np
 
-from .errors import ProgramError
+from .errors import ProgramError, quoted
 
 
 @attrs.frozen
@@ -89,7 +89,7 @@ def dtype_named(name: str) -> DType:
         ProgramError: there is none.
     """
     if name not in _by("name"):
-        raise ProgramError(f"unknown element type {name!r}")
+        raise ProgramError(f"unknown element type {quoted(name)}")
     return _by("name")[name]
 
 

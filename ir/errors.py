@@ -9,6 +9,13 @@ from typing import Any
 
 import attrs
 
+_LONGEST_NAME = 100  # in messages; models name ops with up to some 80 characters
+
+
+def quoted(name: str) -> str:
+    """A name in quotes, for messages, which must not be as long as names can be."""
+    return repr(name if len(name) <= _LONGEST_NAME else name[:_LONGEST_NAME] + "...")
+
 
 @attrs.frozen
 class Subject:
@@ -28,8 +35,8 @@ class Subject:
         """`function 'main', op 'x' (conv)`."""
         kind = f" ({self.op_type})" if self.op_type else ""
         parts = (
-            None if self.function is None else f"function {self.function!r}",
-            None if self.op is None else f"op {self.op!r}{kind}",
+            None if self.function is None else f"function {quoted(self.function)}",
+            None if self.op is None else f"op {quoted(self.op)}{kind}",
         )
         return ", ".join(part for part in parts if part)
 

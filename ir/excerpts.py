@@ -7,7 +7,7 @@ from typing import Any
 
 from .constants import is_constant
 from .copying import Extract, copy_extract
-from .errors import ProgramError
+from .errors import ProgramError, quoted
 from .pymil import Program, opset_of, types, unique_names
 from .walking import blocks_of, input_values, names_in, walk
 from .weights.missing import mark_missing_weights, stand_ins_of
@@ -37,7 +37,7 @@ def excerpt(program: Any, function_name: str, operations: Iterable[Any]) -> Any:
     for var in extract.inputs:
         if not (types.is_tensor(var.sym_type) or types.is_scalar(var.sym_type) or types.is_state(var.sym_type)):
             hint = "take more ops, so that it is made among them"
-            raise ProgramError(f"the value {var.name!r} can not be an input, it is no tensor", hint=hint)
+            raise ProgramError(f"the value {quoted(var.name)} can not be an input, it is no tensor", hint=hint)
     result = Program()
     with unique_names(names_in(function)):
         result.add_function(function_name, copy_extract(extract, opset_of(function)))

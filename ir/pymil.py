@@ -45,7 +45,7 @@ from coremltools.converters.mil.mil.var import InternalVar
 
 from .as_built import remember_as_built
 from .dtypes import DType, dtype_named, dtype_of_proto
-from .errors import ProgramError, did_you_mean
+from .errors import ProgramError, did_you_mean, quoted
 from .targets import IOS18, OPSETS, Opset, opset_of_specification
 
 __all__ = [
@@ -124,7 +124,9 @@ def op_class(op_type: str, opset: Opset, where: object = None, *, spelled: str |
         return SSAOpRegistry.dialect_ops[op_type]
     variants = SSAOpRegistry.core_ops.get(op_type)
     if not variants:
-        raise ProgramError(f"unknown op {op_type!r}", where=where, hint=did_you_mean(op_type, SSAOpRegistry.core_ops))
+        raise ProgramError(
+            f"unknown op {quoted(op_type)}", where=where, hint=did_you_mean(op_type, SSAOpRegistry.core_ops)
+        )
     newest = min(opset.specification_version, max(variants))
     if AvailableTarget(newest) not in variants:
         first = min(variants).name

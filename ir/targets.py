@@ -11,7 +11,7 @@ import functools
 
 import attrs
 
-from .errors import TargetError, did_you_mean
+from .errors import TargetError, did_you_mean, quoted
 
 
 @attrs.frozen(order=True)
@@ -69,7 +69,7 @@ def parse_target(name: str) -> Opset:
             return opset
     known = ", ".join(opset.ios for opset in OPSETS)
     raise TargetError(
-        f"unknown deployment target {name!r}",
+        f"unknown deployment target {quoted(name)}",
         hint=(None if _is_other_release(name) else did_you_mean(name, deployment_targets()))
         or f"one of {known}, or a macOS, watchOS, tvOS, visionOS name of the same release",
     )
@@ -109,4 +109,4 @@ def opset_of_mil_name(name: str, where: object = None) -> Opset:
         if opset.mil_name == name:
             return opset
     known = ", ".join(opset.mil_name for opset in OPSETS)
-    raise TargetError(f"unknown opset {name!r}", where=where, hint=f"milopt knows {known}")
+    raise TargetError(f"unknown opset {quoted(name)}", where=where, hint=f"milopt knows {known}")

@@ -13,7 +13,7 @@ from .diagnostics import Diagnostic
 from .model import Model
 from .model_parts import Stage
 from .opening import is_compiled, is_text, load, open_unchecked
-from .proto.program_faults import diagnostic_of, read_with_faults
+from .proto.program_faults import diagnostic_of_fault, read_with_faults
 from .targets import Opset, opset_of_mil_name
 from .text.places import Places
 from .verifier import verify
@@ -80,7 +80,7 @@ def _program_faults(model: Model, stage: Stage) -> Iterator[Diagnostic]:
         described = [function.name for function in stage.specification.description.functions]
         program, faults = read_with_faults(stage.specification.mlProgram, model.weights, described)
         if faults:
-            yield from map(diagnostic_of, faults)
+            yield from map(diagnostic_of_fault, faults)
             return
     yield from verify(program)
 

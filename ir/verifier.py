@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 
 from .as_built import Signature, is_as_built, signature_of
 from .diagnostics import Diagnostic
-from .errors import MiloptError, Subject
+from .errors import MiloptError, Subject, quoted
 from .pymil import given_values, inside, op_class, opset_of, types
 from .targets import Opset
 from .type_words import type_words
@@ -84,14 +84,14 @@ class _Checker:
                     yield from self._define(var, visible, _subject(self._place, operation))
         for var in block.outputs:
             if visible.get(var.name) is not var:
-                message = f"the output {var.name!r} is not defined in or around its block"
+                message = f"the output {quoted(var.name)} is not defined in or around its block"
                 yield _diagnostic(self._place, (message, "let an op of the block give it"))
 
     def _define(self, var: Any, visible: dict[str, Any], where: Subject) -> Iterator[Diagnostic]:
         if not _is_name(var.name):
             yield _diagnostic(where, _no_name("the name of one of its values", var.name))
         elif var.name in visible:
-            words = f"the name {var.name!r} is defined twice", "names are unique where they are visible"
+            words = f"the name {quoted(var.name)} is defined twice", "names are unique where they are visible"
             yield _diagnostic(where, words)
         visible[var.name] = var
         self._uses.setdefault(var, [])  # the blocks of a loop may share their input values
@@ -122,13 +122,13 @@ class _Checker:
         for var, uses in self._uses.items():
             listed = var._child_ops  # noqa: SLF001 - `child_ops` makes a copy each time
             if listed != uses and Counter(listed) != Counter(uses):
-                message = f"the use list of {var.name!r} does not agree with the ops that use it"
+                message = f"the use list of {quoted(var.name)} does not agree with the ops that use it"
                 yield message, "a pass edited it around PyMIL: rewire values by the block's methods"
 
 
 def _undefined(operation: Any, var: Any) -> _Words:
     parameter = next(parameter for parameter, value in input_values(operation) if value is var)
-    return f"its input {parameter!r}, {var.name!r}, is not defined before it", "move it behind that op"
+    return f"its input {parameter!r}, {quoted(var.name)}, is not defined before it", "move it behind that op"
 
 
 def _subject(place: Subject, operation: Any) -> Subject:
@@ -196,5 +196,5 @@ def _wrong_types(operation: Any) -> Iterator[_Words]:
         return
     for var, kind in zip(operation.outputs, inferred if isinstance(inferred, tuple) else (inferred,), strict=False):
         if not types.is_compatible_type(var.sym_type, kind):
-            message = f"its output {var.name!r} is {type_words(var.sym_type)}, its inputs give {type_words(kind)}"
+            message = f"its output {quoted(var.name)} is {type_words(var.sym_type)}, its inputs give {type_words(kind)}"
             yield message, "infer it anew, or mend the inputs"

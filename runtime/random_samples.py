@@ -33,6 +33,7 @@ class _Input:
     below: int
 
     def sample(self, generator: np.random.Generator, size: int) -> np.ndarray:
+        """One value; sizes that the model leaves open become `size`."""
         shape = [size if each is None else each for each in self.shape]
         if np.dtype(self.dtype).kind == "f":
             return generator.standard_normal(shape).astype(self.dtype)

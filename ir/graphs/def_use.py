@@ -17,7 +17,7 @@ from typing import Any, TypeAlias, TypeVar
 
 import networkx as nx
 
-from ..errors import ProgramError, did_you_mean
+from ..errors import ProgramError, did_you_mean, quoted
 from ..value_types import is_state, value_of
 from ..walking import input_values
 from .records import BlockInputNode, Edge, InputNode, Node, OpNode, OutputNode, Use
@@ -82,7 +82,7 @@ def named(graph: Graph, name: str) -> list[Node]:
     found = found or [node for node in _defining(graph) if any(value.name == name for value in node.values)]
     if not found:
         known = (each for node in _defining(graph) for each in (node.name, *(value.name for value in node.values)))
-        raise ProgramError(f"there is no op {name!r}", hint=did_you_mean(name, known))
+        raise ProgramError(f"there is no op {quoted(name)}", hint=did_you_mean(name, known))
     return found
 
 
@@ -149,8 +149,8 @@ class _Builder:
     def _use(self, var: Any, user: Node, parameter: str) -> None:
         source = self._definers.get(var)
         if source is None:
-            where = f"function {self._function!r}, op {user.name!r}"
-            raise ProgramError(f"it takes {var.name!r}, which is not defined before it", where=where)
+            where = f"function {quoted(self._function)}, op {quoted(user.name)}"
+            raise ProgramError(f"it takes {quoted(var.name)}, which is not defined before it", where=where)
         use = Use(next(value for value in source.values if value.name == var.name), parameter)
         known: tuple[Use, ...] = ()
         if self.graph.has_edge(source, user):

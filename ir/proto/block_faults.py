@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
-from ..errors import ProgramError
+from ..errors import ProgramError, quoted
 from ..pymil import types
 from ..type_words import type_words
 from .faults import Part
@@ -71,7 +71,9 @@ def _variable_faults(number: int, block: Any, started: Sequence[Any]) -> Iterato
     for declared, var in zip(block.inputs, started, strict=True):
         if not types.is_compatible_type(var.sym_type, declared.sym_type):
             words = f"is declared as {type_words(declared.sym_type)}, loop_vars gives {type_words(var.sym_type)}"
-            error = ProgramError(f"the input {declared.name!r} of the block {words}", hint="mend the declared type")
+            error = ProgramError(
+                f"the input {quoted(declared.name)} of the block {words}", hint="mend the declared type"
+            )
             yield Part("parameter", f"{number} {declared.name}"), error
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..errors import ProgramError
+from ..errors import ProgramError, quoted
 from ..pymil import ListVar, Placeholder, StateTensorPlaceholder, Var, types, value_type_from_proto
 from ..quiet import without_warnings
 from ..type_words import type_words
@@ -42,7 +42,7 @@ def type_fault(declared: Any, var: Any) -> ProgramError | None:
     if _fits(var.sym_type, expected):
         return None
     words = f"is declared as {type_words(expected)} but inferred as {type_words(var.sym_type)}"
-    return ProgramError(f"output {declared.name!r} {words}", hint="mend the declared type, or the op's inputs")
+    return ProgramError(f"output {quoted(declared.name)} {words}", hint="mend the declared type, or the op's inputs")
 
 
 def _fits(kind: Any, expected: Any) -> bool:

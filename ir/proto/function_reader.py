@@ -9,7 +9,7 @@ from types import MappingProxyType, SimpleNamespace
 from typing import Any
 
 from ..constants import is_constant
-from ..errors import MiloptError, ProgramError, located
+from ..errors import MiloptError, ProgramError, located, quoted
 from ..pymil import (
     Block,
     Function,
@@ -69,7 +69,7 @@ class FunctionReader:
         inputs: dict[str, Any] = {}
         scope: _Scope = ChainMap({})
         for value in self._function.inputs:
-            with self._attempt(f"input {value.name!r}", Part("parameter", value.name)):
+            with self._attempt(f"input {quoted(value.name)}", Part("parameter", value.name)):
                 inputs[value.name] = placeholder(value)
                 scope[value.name] = inputs[value.name].outputs[0]
             if value.name not in inputs:
@@ -124,13 +124,15 @@ class FunctionReader:
             with self._attempt("the block's outputs", Part("result", place + name)):
                 outputs.append(self._lookup(name, scope))
                 if types.is_state(outputs[-1].sym_type):
-                    raise ProgramError(f"{name!r} is a state, which no block gives", hint="give what read_state gives")
+                    raise ProgramError(
+                        f"{quoted(name)} is a state, which no block gives", hint="give what read_state gives"
+                    )
         with located("the block's outputs"):
             curr_block().set_outputs(outputs)
 
     def _read_operation(self, operation: Any, scope: _Scope) -> None:
         name, result = operation_name(operation), None
-        with self._attempt(f"op {name!r}", Part("op")):
+        with self._attempt(f"op {quoted(name)}", Part("op")):
             if operation.type == "write_state":
                 self._build_write_state(operation, name, scope)
                 return
@@ -150,7 +152,7 @@ class FunctionReader:
 
     def _define(self, declared: Any, var: Any, name: str, scope: _Scope) -> None:
         fits = False
-        with self._attempt(f"op {name!r}", Part("output", declared.name)):
+        with self._attempt(f"op {quoted(name)}", Part("output", declared.name)):
             fault = type_fault(declared, var)
             if fault is not None and not self._takes_doubtful(var.op):
                 raise fault
@@ -174,7 +176,7 @@ class FunctionReader:
         """The op; None if it, or what it needs, has faults."""
         faults = self._faults
         cls = None
-        with self._attempt(f"op {name!r}", Part("op")):
+        with self._attempt(f"op {quoted(name)}", Part("op")):
             cls = op_class(operation.type, self._opset)
         inputs = self._inputs(operation, cls, scope, name) if cls else {}
         extra = {key: value for key, value in sorted(operation.attributes.items()) if key != "name"}
@@ -182,10 +184,10 @@ class FunctionReader:
             inputs |= self._decoded(operation, extra, name)
             extra = {}
         for part, error in attribute_faults(cls, extra) if cls else ():
-            self._tell(error, f"op {name!r}", part)
+            self._tell(error, f"op {quoted(name)}", part)
         blocks = [self._read_nested(block, scope, name, number) for number, block in enumerate(operation.blocks)]
         for part, error in block_faults(operation.type, blocks, inputs) if self._faults == faults else ():
-            self._tell(error, f"op {name!r}", part)
+            self._tell(error, f"op {quoted(name)}", part)
         if self._faults > faults:
             return None
         result = self._new_operation(cls, name, inputs | control_flow_inputs(operation.type, blocks))
@@ -201,7 +203,7 @@ class FunctionReader:
         doubtful = any(id(var) in self._doubtful for value in inputs.values() for var in _as_values(value))
         faults = [] if doubtful else list(input_faults(cls, inputs, spelled))
         for part, error in faults:
-            self._tell(error, f"op {name!r}", part)
+            self._tell(error, f"op {quoted(name)}", part)
         if faults:
             return None
         try:
@@ -215,7 +217,7 @@ class FunctionReader:
         """The values that stand in an op's attributes."""
         found = {}
         for key, value in values.items():
-            with self._attempt(f"op {name!r}", Part("attribute", key)):
+            with self._attempt(f"op {quoted(name)}", Part("attribute", key)):
                 found[key] = self._decode(operation, key, value)
         return found
 
@@ -230,7 +232,7 @@ class FunctionReader:
         for parameter, argument in sorted(operation.inputs.items()):  # a protobuf map has no order of its own
             if parameter not in known:
                 error = unknown_input(operation.type, parameter, known, self._opset)
-                self._tell(error, f"op {name!r}", Part("input name", parameter))
+                self._tell(error, f"op {quoted(name)}", Part("input name", parameter))
                 continue
             faults = self._faults
             values = [
@@ -246,10 +248,10 @@ class FunctionReader:
     def _bound_values(self, operation: Any, name: str, parameter: str, binding: Any, scope: _Scope) -> Iterator[Value]:
         """A value by its name; what stands in the op itself becomes a constant, which is how PyMIL has it."""
         if binding.WhichOneof("binding") == "name":
-            with self._attempt(f"op {name!r}", Part("operand", f"{parameter} {binding.name}")):
+            with self._attempt(f"op {quoted(name)}", Part("operand", f"{parameter} {binding.name}")):
                 yield self._lookup(binding.name, scope)
         else:
-            with self._attempt(f"op {name!r}", Part("input", parameter)):
+            with self._attempt(f"op {quoted(name)}", Part("input", parameter)):
                 yield new_constant(self._decode(operation, parameter, binding.value), f"{name}_{parameter}")
 
     def _read_nested(self, block: Any, scope: _Scope, owner: str, number: int) -> Any:
@@ -268,7 +270,7 @@ class FunctionReader:
             raise ProgramError("write_state gives nothing", hint=hint)
         cls = op_class("coreml_update_state", self._opset, spelled="write_state")
         for parameter, spelled in _WRITE_STATE.items():
-            with self._attempt(f"op {name!r}", Part("input", spelled)):
+            with self._attempt(f"op {quoted(name)}", Part("input", spelled)):
                 inputs[parameter] = self._bound(operation, spelled, scope)
         if self._faults == faults:
             self._new_operation(cls, name.removesuffix(WRITE_STATE_SUFFIX), inputs, _WRITE_STATE)

@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 
 import attrs
 
-from ..errors import ProgramError, did_you_mean
+from ..errors import ProgramError, did_you_mean, quoted
 from ..pymil import Var, opset_with_input, types
 from ..targets import Opset
 from ..type_words import type_words
@@ -89,10 +89,13 @@ def attribute_faults(cls: Any, names: Iterable[str]) -> Iterator[InputFault]:
     """
     for name in names:
         if name in cls.input_spec.input_types:
-            message = f"{name!r} is an input of {cls.__name__}, no attribute"
+            message = f"{quoted(name)} is an input of {cls.__name__}, no attribute"
             yield Part("attribute", name), ProgramError(message, hint=f"write it in the parentheses: ({name} = ...)")
         elif did_you_mean(name, ["name"]):
-            yield Part("attribute", name), ProgramError(f"unknown attribute {name!r}", hint="did you mean 'name'?")
+            yield (
+                Part("attribute", name),
+                ProgramError(f"unknown attribute {quoted(name)}", hint="did you mean 'name'?"),
+            )
 
 
 def unknown_input(op_type: str, parameter: str, known: Iterable[str], opset: Opset) -> ProgramError:
@@ -100,7 +103,7 @@ def unknown_input(op_type: str, parameter: str, known: Iterable[str], opset: Ops
     since = opset_with_input(op_type, parameter)
     listed = ", ".join(each for each in known if not each.startswith("_"))
     near = did_you_mean(parameter, known) or f"it has {listed}"
-    message = f"{op_type} has no input {parameter!r} in the opset {opset}"
+    message = f"{op_type} has no input {quoted(parameter)} in the opset {opset}"
     return ProgramError(message, hint=f"it came with {since}" if since and since > opset else near)
 
 

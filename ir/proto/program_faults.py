@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from ..diagnostics import Diagnostic
-from ..errors import MiloptError, PackageError, ProgramError
+from ..errors import MiloptError, PackageError, ProgramError, quoted
 from ..weights.store import WeightStore
 from .faults import Fault, Part
 from .reader import WHOLE, read_program
@@ -40,9 +40,9 @@ def _once_per_file(faults: Iterable[Fault]) -> Iterator[Fault]:
         told.add(str(fault.error))
 
 
-def diagnostic_of(fault: Fault) -> Diagnostic:
+def diagnostic_of_fault(fault: Fault) -> Diagnostic:
     """A fault of a program that came from no text."""
-    function = f"function {fault.function!r}" if fault.function else ""
+    function = f"function {quoted(fault.function)}" if fault.function else ""
     where = ", ".join(part for part in (function, fault.subject) if part)
     return Diagnostic(where, message_of(fault), fault.error.hint)
 
@@ -50,7 +50,7 @@ def diagnostic_of(fault: Fault) -> Diagnostic:
 def message_of(fault: Fault) -> str:
     """What is wrong, with the file in front if it is about one."""
     place = fault.error.where
-    elsewhere = place and place not in (fault.subject, f"function {fault.function!r}", WHOLE)
+    elsewhere = place and place not in (fault.subject, f"function {quoted(fault.function)}", WHOLE)
     return f"{place}: {fault.error.message}" if elsewhere else fault.error.message
 
 
@@ -59,7 +59,7 @@ def _repeated_names(function: Any, name: str) -> Iterator[Fault]:
     visible: set[str] = set()
     for value in function.inputs:
         if value.name in visible:
-            yield _repeated(value.name, name, None, Part("parameter", value.name), f"input {value.name!r}")
+            yield _repeated(value.name, name, None, Part("parameter", value.name), f"input {quoted(value.name)}")
         visible.add(value.name)
     for block in function.block_specializations.values():
         yield from _Names(name).check(block, visible)
@@ -79,11 +79,11 @@ class _Names:
                 yield from self.check(nested, visible)
             for output in operation.outputs:
                 if output.name in visible:
-                    subject = f"op {operation_name(operation)!r}"
+                    subject = f"op {quoted(operation_name(operation))}"
                     yield _repeated(output.name, self._function, number, Part("output", output.name), subject)
                 visible.add(output.name)
 
 
 def _repeated(name: str, function: str, operation: int | None, part: Part, subject: str) -> Fault:
-    error = ProgramError(f"the name {name!r} is defined twice", hint="names are unique where they are visible")
+    error = ProgramError(f"the name {quoted(name)} is defined twice", hint="names are unique where they are visible")
     return Fault(error, function, operation, part, subject)

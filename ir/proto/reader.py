@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from ..errors import MiloptError, ProgramError, located
+from ..errors import MiloptError, ProgramError, located, quoted
 from ..pymil import Program
 from ..targets import opset_of_mil_name
 from ..weights.missing import mark_missing_weights
@@ -51,7 +51,7 @@ def read_program(
     names = _ordered(program.functions, function_order)
     for name in names:
         try:
-            with located(f"function {name!r}"):
+            with located(f"function {quoted(name)}"):
                 _check_opset(program, name, names[0])
                 result.add_function(name, FunctionReader(name, program.functions[name], weights, report).read())
         except MiloptError as error:
@@ -67,7 +67,7 @@ def _check_opset(program: Any, name: str, first: str) -> None:
     """PyMIL's programs have one opset."""
     mine, theirs = (opset_of_mil_name(program.functions[each].opset) for each in (name, first))
     if mine != theirs:
-        message = f"its opset is {mine}, that of function {first!r} is {theirs}"
+        message = f"its opset is {mine}, that of function {quoted(first)} is {theirs}"
         raise ProgramError(message, hint="all functions of a program have one opset")
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from ..dtypes import DTYPES
-from ..errors import ProgramError, did_you_mean
+from ..errors import ProgramError, did_you_mean, quoted
 from .walking import walk_operations
 
 # Words that are written for values, which have their types in front in text.
@@ -29,13 +29,15 @@ def undefined(name: str, visible: Iterable[str], block: Any, current: int | None
     if defined is None:
         is_value = current is not None and name in _VALUES
         hint = f"as a value it is {_VALUES[name]}" if is_value else did_you_mean(name, visible)
-        return ProgramError(f"{name!r} is not defined", hint=hint)
+        return ProgramError(f"{quoted(name)} is not defined", hint=hint)
     if current is not None and defined == current:
-        return ProgramError(f"{name!r} is what this op itself gives", hint="give it a value that is defined before it")
+        return ProgramError(
+            f"{quoted(name)} is what this op itself gives", hint="give it a value that is defined before it"
+        )
     if defined >= passed:
-        return ProgramError(f"{name!r} is used before it is defined", hint="move its op up")
+        return ProgramError(f"{quoted(name)} is used before it is defined", hint="move its op up")
     hint = "let the block give it as an output, which the op that owns the block gives then"
-    return ProgramError(f"{name!r} is defined in a block that ends before this", hint=hint)
+    return ProgramError(f"{quoted(name)} is defined in a block that ends before this", hint=hint)
 
 
 def _definition(name: str, block: Any) -> int | None:

@@ -106,6 +106,7 @@ class _Parser:
         self._token = 0  # where the last word began
 
     def expression(self) -> Expression:
+        """Takes one expression."""
         kind, word = self._next()
         if kind == "sign" and word == "[":
             return Literal(tuple(self._items()))

@@ -95,6 +95,7 @@ class _Driver:
         self._said: set[tuple[str, str, str]] = set()
 
     def run(self) -> Rewrites:
+        """Rewrites until nothing more matches."""
         before = -1
         while self._total != before:
             before = self._total

@@ -73,6 +73,7 @@ class _Function:
 
     @classmethod
     def of(cls, call: Callable[..., Any]) -> _Function:
+        """A function whose parameters are names of a rule."""
         return cls(call, tuple(inspect.signature(call).parameters))
 
     def __call__(self, bound: Bindings) -> Any:

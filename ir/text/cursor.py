@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from typing import NoReturn
 
+from ..errors import quoted
 from .source import Source
 
 _BLANK = re.compile(r"(?:\s++|//[^\n]*+)*+")
@@ -28,13 +29,7 @@ _SIMPLE_ESCAPES = {
 
 # A level of types, literals or blocks takes up to four of the hundred levels that protobuf readers allow.
 MAX_DEPTH = 20
-_SHOWN = 40
 _LONGEST_HINT = 400
-
-
-def quoted(word: str) -> str:
-    """A word in quotes, for messages, which must not be as long as a text can be."""
-    return repr(word if len(word) <= _SHOWN else word[:_SHOWN] + "...")
 
 
 def foreign_hint(text: str, position: int = 0) -> str | None:
@@ -124,11 +119,15 @@ class Cursor:
         Args:
             what: what it would be, for the message if there is none.
         """
-        found = _WORD.match(self.text, self.position)
+        return self.take(_WORD, what).group()
+
+    def take(self, pattern: re.Pattern[str], what: str) -> re.Match[str]:
+        """Takes what matches here."""
+        found = pattern.match(self.text, self.position)
         if found is None:
             self.miss(what)
         self.move_to(found.end())
-        return found.group()
+        return found
 
     def name(self, what: str) -> str:
         """Takes a word, or a quoted name: one that is no word."""
@@ -136,12 +135,8 @@ class Cursor:
 
     def number(self, what: str) -> tuple[str, int]:
         """Takes a number; gives its characters and where it began."""
-        start = self.position
-        found = _NUMBER.match(self.text, start)
-        if found is None:
-            self.miss(what)
-        self.move_to(found.end())
-        return found.group(), start
+        found = self.take(_NUMBER, what)
+        return found.group(), found.start()
 
     def string(self, what: str) -> str:
         """Takes a quoted string; gives what it stands for."""

@@ -24,12 +24,12 @@ from typing import Any, TypeAlias
 
 import attrs
 
-from ..errors import did_you_mean
+from ..errors import did_you_mean, quoted
 from ..proto.faults import Part, PartKind
 from ..pymil import proto
 from ..targets import IOS26, OPSETS, deployment_targets
 from . import mistakes
-from .cursor import Cursor, quoted
+from .cursor import Cursor
 from .source import DIALECTS, Dialect, Source
 from .type_parser import TypeParser
 from .value_parser import ValueParser

@@ -7,9 +7,9 @@ from collections.abc import Iterable
 from typing import Any
 
 from ..dtypes import DTYPES, dtype_named
-from ..errors import did_you_mean
+from ..errors import did_you_mean, quoted
 from ..pymil import proto
-from .cursor import Cursor, quoted
+from .cursor import Cursor
 
 _MIL = proto.MIL_pb2
 _ELEMENTS = {dtype.name for dtype in DTYPES}

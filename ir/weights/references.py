@@ -6,7 +6,7 @@ from typing import Any
 
 import attrs
 
-from ..errors import PackageError
+from ..errors import PackageError, quoted
 
 MODEL_PATH = "@model_path/"
 DIGEST = "sha256:"  # what stands in the place of a file's name where a text elides a weight
@@ -29,7 +29,7 @@ def reference_from_proto(blob: Any) -> BlobReference:
     name: str = blob.fileName
     if not name.startswith(MODEL_PATH):
         raise PackageError(
-            f"the weight path {name!r} leaves the package",
+            f"the weight path {quoted(name)} leaves the package",
             hint=f"weight paths begin with {MODEL_PATH}",
         )
     return BlobReference(name.removeprefix(MODEL_PATH), blob.offset)

@@ -8,7 +8,7 @@ from typing import Literal, get_args
 import numpy as np
 
 from ..dtypes import DType
-from ..errors import OptionError, PackageError
+from ..errors import OptionError, PackageError, quoted
 from .files import WeightFile
 from .missing import StandIns
 from .references import DIGEST, BlobReference
@@ -61,13 +61,13 @@ class WeightStore:
             )
         if self.folder is None or self._root is None:
             raise PackageError(
-                f"there is no folder that the weight path {name!r} could begin at",
+                f"there is no folder that the weight path {quoted(name)} could begin at",
                 hint="say what @model_path stands for: folder=",
             )
         path = self.folder / name
         if PurePosixPath(name).is_absolute() or not path.resolve().is_relative_to(self._root.resolve()):
             raise PackageError(
-                f"the weight path {name!r} leaves the package",
+                f"the weight path {quoted(name)} leaves the package",
                 where=self.folder,
                 hint="milopt reads nothing outside a package",
             )

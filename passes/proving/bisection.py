@@ -156,6 +156,7 @@ class _Search:
     failures_count: bool
 
     def run(self) -> Culprit | None:
+        """The first pass that goes wrong, and the first of its rewrites."""
         rewrites = RewriteLimit()
         with self.working(f"running {self.pipeline}"):
             end = self._trial(Watch(self.judge, rewrites), rewrites)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 
-from ...ir.text.cursor import Cursor, quoted
+from ...ir.errors import quoted
+from ...ir.text.cursor import Cursor
 from ...ir.text.formatting import format_string
 from .tree import Span, Word
 
@@ -31,10 +32,7 @@ class WordCursor(Cursor):
         Args:
             what: what it would be, for the message if there is none.
         """
-        found = _BARE.match(self.text, self.position)
-        if found is None:
-            self.miss(what)
-        self.move_to(found.end())
+        found = self.take(_BARE, what)
         return Word(found.group(), Span(self.source, *found.span()))
 
     def is_call(self, position: int) -> bool:

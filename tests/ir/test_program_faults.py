@@ -10,7 +10,7 @@ import pytest
 from milopt.ir.equality import first_difference
 from milopt.ir.errors import MiloptError, PackageError, ProgramError
 from milopt.ir.proto.faults import Fault, Part
-from milopt.ir.proto.program_faults import diagnostic_of, message_of, read_with_faults
+from milopt.ir.proto.program_faults import diagnostic_of_fault, message_of, read_with_faults
 from milopt.ir.proto.reader import read_program
 from milopt.ir.text.parser import parse_proto
 from milopt.ir.text.reading import parse_program
@@ -199,7 +199,7 @@ def test_each_missing_file_is_told_once(tmp_path: Path) -> None:
     ],
 )
 def test_diagnostic_of_a_fault_without_a_text(fault: Fault, expected: str) -> None:
-    found = diagnostic_of(fault)
+    found = diagnostic_of_fault(fault)
     assert (str(found), found.location, found.severity) == (expected, None, "error")
 
 

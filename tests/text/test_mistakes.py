@@ -5,9 +5,12 @@ from __future__ import annotations
 import re
 
 import pytest
+from milopt.ir.diagnostics import TextError
 from milopt.ir.text.parser import parse_proto
+from milopt.ir.text.reading import parse_program
 from support.hostile_texts import attribute
 from support.marked_texts import Y, check, faults, function
+from support.text_oracle import check_error
 
 UNTYPED = "a value needs its type"
 UNNAMED = "an input needs its name"
@@ -235,3 +238,21 @@ def test_hints_are_short_however_long_the_text_is(mistake: str) -> None:
     for long in ("a" * 9999, f'"{"a" * 9999}"', "1, " * 9999, "[" * 9999):
         for each in faults(op(mistake.format(long))):
             assert len(each.words) < 1000
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        f"{Y} = relu(x = NAME);",
+        f"{Y} = relu(NAME = x);",
+        f"{Y} = NAME(x = x);",
+        f'{Y} = relu()[name = string("NAME")];',
+        f"fp16 NAME = relu(x = x); int32 NAME = relu(x = NAME); {Y} = relu(x = x);",
+        f'{Y} = relu(x = fp16(BLOBFILE(path = string("NAME"), offset = uint64(64))));',
+        f'{Y} = relu(x = fp16(BLOBFILE(path = string("@model_path/NAME"), offset = uint64(64))));',
+    ],
+)
+def test_messages_are_short_however_long_names_are(body: str) -> None:
+    with pytest.raises(TextError) as raised:
+        parse_program(function(body.replace("NAME", "n" * 1700)))
+    check_error(raised.value, function(body.replace("NAME", "n" * 1700)))
