@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -45,6 +45,8 @@ class Engine:
         options.execution_order = onnxruntime.ExecutionOrder.PRIORITY_BASED
         # Convolutions between dequantized and quantized values would be computed in integers, with other results.
         options.add_session_config_entry("session.disable_quant_qdq", "1")
+        # Sequences come out by value only.
+        self._has_sequences = any(each.is_sequence for each in graph.main.outputs)
         fed, handover = _fed_constants(graph), _Handover()
         model = model_of(graph, shapes, place=handover.place, fed=fed)
         handover.give(options)
@@ -57,16 +59,39 @@ class Engine:
         except Exception as error:  # ONNX Runtime's own exceptions have no common base but this
             raise RunError(f"ONNX Runtime refuses the program: {error}") from error
 
-    def run(self, outputs: Sequence[str], inputs: Mapping[str, np.ndarray]) -> list[np.ndarray]:
-        """The outputs' values, in order.
+    def run(
+        self, outputs: Sequence[str], inputs: Mapping[str, np.ndarray], *, in_place: Collection[str] = ()
+    ) -> list[Any]:
+        """The outputs' values, in order: arrays, and lists of arrays for sequences.
+
+        Args:
+            outputs: their names.
+            inputs: by name.
+            in_place: the outputs to give without a copy where that can be done, as read-only arrays.
 
         Raises:
             RunError: a kernel failed: an index out of range, shapes that do not fit each other.
         """
+        feeds = {**inputs, **self._fed}
         try:
-            return list(self._session.run(list(outputs), {**inputs, **self._fed}))
+            if self._has_sequences or not in_place:
+                return list(self._session.run(list(outputs), feeds))
+            return self._run_in_place(outputs, feeds, in_place)
         except Exception as error:  # as above
             raise RunError(f"the run failed: {error}") from error
+
+    def _run_in_place(
+        self, outputs: Sequence[str], feeds: Mapping[str, np.ndarray], in_place: Collection[str]
+    ) -> list[np.ndarray]:
+        from onnxruntime import OrtValue
+
+        given = {name: OrtValue.ortvalue_from_numpy(array) for name, array in feeds.items()}
+        values = self._session.run_with_ort_values(list(outputs), given)
+        # Truth values come as bytes from dlpack.
+        return [
+            np.from_dlpack(value) if name in in_place and value.data_type() != "tensor(bool)" else value.numpy()
+            for name, value in zip(outputs, values, strict=True)
+        ]
 
 
 def _fed_constants(graph: Graph) -> dict[str, Constant]:

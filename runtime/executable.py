@@ -9,8 +9,10 @@ import numpy as np
 
 from ..ir.errors import RunError, did_you_mean
 from .engine import Engine
-from .lower import LoweredFunction, Port
+from .entries import Entries, as_output
+from .lower import LoweredFunction
 from .onnx_model import Dimensions
+from .ports import Port
 
 
 class Executable:
@@ -27,10 +29,14 @@ class Executable:
     def __init__(self, lowered: LoweredFunction, *, threads: int | None = None) -> None:
         self.lowered = lowered
         self._engine = Engine(lowered.graph, dimensions(lowered), threads=threads)
+        # Hundreds of values may be observed: what does not change is not computed in each run.
+        self._names = [lowered.graph_name(port) for port in (*lowered.outputs, *lowered.new_states)]
+        self._observed_names = [lowered.graph_name(each.port) for each in lowered.observed]
+        self._in_place = frozenset(self._observed_names)
 
     def run(
         self, inputs: Mapping[str, np.ndarray], states: Mapping[str, np.ndarray] | None = None
-    ) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray], dict[str, dict[str, np.ndarray]]]:
+    ) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray], dict[str, dict[str, Entries]]]:
         """Runs the function once.
 
         Args:
@@ -44,24 +50,28 @@ class Executable:
             RunError: an input is missing, unknown or of another shape, or a kernel failed.
         """
         low = self.lowered
-        feeds = {low.graph_name(port): as_input(inputs, port) for port in low.inputs}
-        unknown = sorted(set(inputs) - {port.name for port in low.inputs})
+        held = self.new_states() if states is None else states
+        feeds = self._feeds(inputs) | {low.graph_name(port): held[port.name] for port in low.states}
+        values = iter(self._engine.run([*self._names, *self._observed_names], feeds, in_place=self._in_place))
+        outputs = {port.name: as_output(next(values), port) for port in low.outputs}
+        new_states = {port.name: next(values) for port in low.new_states}
+        observed: dict[str, dict[str, Entries]] = {each.value: {} for each in low.observed}
+        for each in low.observed:
+            value = next(values)
+            observed[each.value][each.statistic] = Entries(each, value if isinstance(value, list) else [value])
+        return outputs, new_states, observed
+
+    def _feeds(self, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        ports = self.lowered.inputs
+        feeds = {self.lowered.graph_name(port): as_input(inputs, port) for port in ports}
+        unknown = sorted(set(inputs) - {port.name for port in ports})
         if unknown:
-            known = [port.name for port in low.inputs]
+            known = [port.name for port in ports]
             raise RunError(
                 f"there is no input {unknown[0]!r}",
                 hint=did_you_mean(unknown[0], known) or f"the inputs are {', '.join(known)}",
             )
-        held = self.new_states() if states is None else states
-        feeds |= {low.graph_name(port): held[port.name] for port in low.states}
-        ports = [*low.outputs, *low.new_states, *(each.port for each in low.observed)]
-        values = iter(self._engine.run([low.graph_name(port) for port in ports], feeds))
-        outputs = {port.name: as_output(next(values), port) for port in low.outputs}
-        states = {port.name: next(values) for port in low.new_states}
-        observed: dict[str, dict[str, np.ndarray]] = {each.value: {} for each in low.observed}
-        for each in low.observed:
-            observed[each.value][each.statistic] = as_output(next(values), each.port)
-        return outputs, states, observed
+        return feeds
 
     def new_states(self) -> dict[str, np.ndarray]:
         """Zeros for each state, in the type that the graph holds it in."""
@@ -99,14 +109,6 @@ def as_input(inputs: Mapping[str, Any], port: Port) -> np.ndarray:
     if not fits:
         raise RunError(f"input {port.name!r} has the shape {list(array.shape)}", hint=f"it is {describe(port)}")
     return array
-
-
-def as_output(value: np.ndarray, port: Port) -> np.ndarray:
-    """An output in its MIL type."""
-    if port.dtype != "fp16" or value.dtype != np.float32:
-        return value
-    with np.errstate(over="ignore"):
-        return value.astype(np.float16)
 
 
 def describe(port: Port) -> str:

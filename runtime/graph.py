@@ -26,15 +26,19 @@ class Tensor:
         name: its name in the graph; `Graph.rename` may give it another in the model that is written.
         dtype: its element type.
         constant: what it holds, where that is known.
+        is_sequence: it is a sequence of any number of tensors of the type, of any shapes.
     """
 
     name: str
     dtype: np.dtype[Any]
     constant: Constant | None = None
+    is_sequence: bool = False
 
 
 # A list of integers stands for an int64 vector; a number for a scalar of the type that the op's other inputs have.
 Operand: TypeAlias = "Tensor | np.ndarray | Sequence[int] | float | None"
+# What a new value is: of an element type, or like another value.
+Kind: TypeAlias = "np.dtype[Any] | Tensor"
 
 
 @attrs.frozen(eq=False)
@@ -87,11 +91,6 @@ class Graph:
         self._counter = itertools.count()
         self._taken: set[str] = set()
         self._claimed: set[str] = set()
-
-    @property
-    def is_nested(self) -> bool:
-        """Whether ops go into a branch or a loop's body."""
-        return self._body is not self.main
 
     # --- values
 
@@ -202,25 +201,37 @@ class Graph:
         self._casts[tensor.name, to.name] = result
         return result
 
+    # --- sequences
+
+    def sequence(self, dtype: Any) -> Tensor:
+        """A new sequence, which has nothing in it."""
+        kind = Tensor("", np.dtype(dtype), is_sequence=True)
+        return self._emit("SequenceEmpty", [], [kind], {"dtype": kind.dtype})[0]
+
+    def appended(self, sequence: Tensor, tensor: Tensor) -> Tensor:
+        """The sequence with one more tensor at its end."""
+        return self._emit("SequenceInsert", [sequence, tensor], [sequence], {})[0]
+
+    # --- nested graphs
+
     def subgraph(self, op_type: str, inputs: Sequence[Operand], bodies: dict[str, Body]) -> tuple[Tensor, ...]:
         """Adds an `If` or a `Loop` around bodies made by `body`; a Loop's first output of a body is its condition."""
         tensors = self._tensors(op_type, inputs)
-        kinds = [tensor.dtype for tensor in next(iter(bodies.values())).outputs]
+        kinds = next(iter(bodies.values())).outputs
         return self._emit(op_type, tensors, kinds[1:] if op_type == "Loop" else kinds, dict(bodies))
 
     @contextmanager
-    def body(self, *inputs: tuple[str, Any]) -> Iterator[Body]:
+    def body(self, *inputs: tuple[str, Kind]) -> Iterator[Body]:
         """While it lasts, ops go into a nested graph; its `outputs` are to be set inside.
 
         Args:
-            inputs: stem of the name and type of each of the nested graph's inputs.
+            inputs: stem of the name and type of each of the nested graph's inputs, or a value that it is like.
         """
         outer, casts = self._body, self._casts
         self._body, self._casts = Body(), casts.new_child()
         try:
-            for stem, dtype in inputs:
-                tensor = Tensor(self._unique(stem), np.dtype(dtype))
-                self._body.inputs.append(tensor)
+            for stem, kind in inputs:
+                self._body.inputs.append(_made(self._unique(stem), kind))
             yield self._body
             self._body.outputs = self._own(self._body.outputs)
         finally:
@@ -238,23 +249,29 @@ class Graph:
         self.main.nodes[:] = reversed(kept)
 
     def _own(self, outputs: Sequence[Tensor]) -> list[Tensor]:
-        """The outputs, behind an Identity where they are constants, come from outside or were given before."""
+        """The outputs, behind an op where they are constants, come from outside or were given before."""
         result: list[Tensor] = []
         inputs = {tensor.name for tensor in self._body.inputs}
         for tensor in outputs:
             known = {given.name for given in result}
-            if tensor.name in self._body.made and tensor.name not in inputs | known:
-                result.append(tensor)
-            else:
-                result.extend(self._emit("Identity", [tensor], [tensor.dtype], {}))
+            is_own = tensor.name in self._body.made and tensor.name not in inputs | known
+            result.append(tensor if is_own else self._same(tensor))
         return result
 
+    def _same(self, tensor: Tensor) -> Tensor:
+        """The same value from an op of the current body."""
+        if not tensor.is_sequence:
+            return self._emit("Identity", [tensor], [tensor], {})[0]
+        # ONNX Runtime's Identity copies all that is in a sequence; these ops hand on what they do not touch.
+        longer = self.appended(tensor, self.constant(0, tensor.dtype))
+        return self._emit("SequenceErase", [longer], [tensor], {})[0]
+
     def _emit(
-        self, op_type: str, inputs: Sequence[Tensor | None], kinds: Sequence[np.dtype[Any]], attributes: dict[str, Any]
+        self, op_type: str, inputs: Sequence[Tensor | None], kinds: Sequence[Kind], attributes: dict[str, Any]
     ) -> tuple[Tensor, ...]:
         name = self._unique(f"{self.scope}_{op_type}")
         outputs = tuple(
-            Tensor(name if index == 0 else self._unique(f"{name}_{index}"), kind) for index, kind in enumerate(kinds)
+            _made(name if index == 0 else self._unique(f"{name}_{index}"), kind) for index, kind in enumerate(kinds)
         )
         given = {key: value for key, value in attributes.items() if value is not None}
         names = tuple(tensor.name if tensor is not None else "" for tensor in inputs)
@@ -303,6 +320,13 @@ def with_nested(node: Node) -> Iterator[Node]:
         if isinstance(value, Body):
             for nested in value.nodes:
                 yield from with_nested(nested)
+
+
+def _made(name: str, kind: Kind) -> Tensor:
+    """A new value of a kind."""
+    return (
+        Tensor(name, kind.dtype, None, kind.is_sequence) if isinstance(kind, Tensor) else Tensor(name, np.dtype(kind))
+    )
 
 
 def _is_type(kind: str) -> bool:

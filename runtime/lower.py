@@ -2,55 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import attrs
 import numpy as np
 
-from ..ir.errors import OptionError, did_you_mean
-from ..ir.pymil import ListVar, dtype_of
+from ..ir.pymil import dtype_of
 from ..ir.pymil import types as mil_types
-from ..ir.walking import blocks_of, names_in
+from ..ir.walking import walk
 from .constants import Constant
 from .decoding import CONSTEXPR_OPS, constant_of, is_constant
 from .graph import FLOAT, HALF, Graph, Tensor
-from .observation import Statistic, statistic_of
-from .op import Op, Shape, shape_of
+from .observation import Statistic
+from .op import Key, Op, Shape, shape_of
+from .ports import Observed, Port, port_of
 from .registry import lowering_of, only_moves
 from .types import Precision, graph_dtype
-
-
-@attrs.frozen(eq=False)
-class Port:
-    """An input, output or state of a lowered function.
-
-    Attributes:
-        name: as the MIL function has it.
-        tensor: the value in the graph.
-        dtype: the MIL type's name, such as `fp16`.
-        shape: None for a dimension that is not known.
-    """
-
-    name: str
-    tensor: Tensor
-    dtype: str
-    shape: Shape
-
-
-@attrs.frozen(eq=False)
-class Observed:
-    """An output that was asked for beside the function's own.
-
-    Attributes:
-        value: the name of the MIL value that it is about.
-        statistic: `value`, or the name of a reduction.
-        port: where it comes out.
-    """
-
-    value: str
-    statistic: str
-    port: Port
+from .watching import Watch
 
 
 @attrs.frozen(eq=False)
@@ -89,17 +58,20 @@ class BlockLowering:
     Attributes:
         graph: the graph that is being built.
         precision: of float math.
-        states: the newest value of each state, by the state's name.
+        carried: the newest value of each state, by the state's name, and what was observed so far inside of blocks.
         labels: see `LoweredFunction`.
-        observed: the statistics that were asked for and could be computed so far.
+
+    Args:
+        function: the function, to know its values by.
+        precision: see above.
+        observe: statistics of values by name.
     """
 
-    def __init__(self, precision: Precision, observe: Mapping[str, Sequence[Statistic]]) -> None:
+    def __init__(self, function: Any, precision: Precision, observe: Mapping[str, Sequence[Statistic]]) -> None:
         self.graph = Graph()
         self.precision = precision
-        self.observed: list[Observed] = []
-        self._observe = observe
-        self.states: dict[str, Tensor] = {}
+        self._watch = Watch(self.graph, function, observe)
+        self.carried: dict[Key, Tensor] = dict(self._watch.entries)
         self.labels: dict[str, list[Any]] = {}
         self._values: dict[int, Tensor] = {}
 
@@ -118,29 +90,37 @@ class BlockLowering:
             self._values[id(var)] = self._constant(var)
         return self._values[id(var)]
 
-    def bind(self, var: Any, tensor: Tensor) -> None:
-        """Says which graph value a PyMIL value is; values are cast to the type that they should have."""
+    def bind(self, var: Any, tensor: Tensor, *, is_watched: bool = True) -> None:
+        """Says which graph value a PyMIL value is; values are cast to the type that they should have.
+
+        Args:
+            var: the PyMIL value.
+            tensor: the graph value.
+            is_watched: it is observed there, if that was asked for.
+        """
         given = any(test(var.sym_type) for test in _TYPED_BY_LOWERING)
         kind = tensor.dtype if given else graph_dtype(dtype_of(var))
         # A lowering may give the int64 of ONNX's shapes and indices where MIL has int32: it fits.
         tensor = self.graph.cast(tensor, kind, fits=tensor.dtype.kind in "iu")
         self._values[id(var)] = tensor
         self.graph.rename(tensor, var.name)
-        if var.name in self._observe and not self.graph.is_nested:
-            self._watch(var, tensor)
+        if is_watched:
+            self._watch.see(var, tensor, self.carried)
 
     def rounded(self, tensor: Tensor) -> Tensor:
         """The value as fp16 holds it, where the precision asks for it."""
         return tensor if self.precision == "float32" else halved(self.graph, tensor)
 
-    def _watch(self, var: Any, tensor: Tensor) -> None:
-        """Adds the statistics of a value where it is made, so that nothing keeps it alive for them."""
-        for statistic in self._observe[var.name]:
-            made = statistic_of(self.graph, tensor, statistic)
-            is_value = made is tensor
-            name = f"{var.name}:{statistic}"
-            port = _port(name, var, made) if is_value else Port(name, made, made.dtype.name, ())
-            self.observed.append(Observed(var.name, str(statistic), port))
+    def changed_by(self, operation: Any) -> dict[Key, Shape | None]:
+        """What of `carried` the blocks of an op may change, with the shapes that are known."""
+        inside = (each for block in operation.blocks for each in walk(block))
+        states = (each.state for each in inside if each.op_type == "coreml_update_state")
+        known: dict[Key, Shape | None] = {str(state.name): shape_of(state) for state in states}
+        return known | dict.fromkeys(self._watch.inside(operation))
+
+    def observed(self) -> list[Observed]:
+        """What comes out beside the function's own outputs, once all its ops are lowered."""
+        return self._watch.observed(self.carried)
 
     def _constant(self, var: Any) -> Tensor:
         dtype = dtype_of(var)
@@ -187,30 +167,29 @@ def lower_function(
 
     Raises:
         RunError: an op that can not be run.
-        OptionError: a value to observe is not there, or only inside a branch or loop.
+        OptionError: a value to observe is not there, or is a constant.
     """
-    # Ops inside of a block may be lowered more than once, and at the top when a loop's condition is first asked.
-    inside = {name for block in blocks_of(function) if block is not function for name in names_in(block)}
-    lowering = BlockLowering(precision, {name: each for name, each in (observe or {}).items() if name not in inside})
+    lowering = BlockLowering(function, precision, observe or {})
     graph = lowering.graph
     inputs, states = [], []
     for name, var in function.inputs.items():
         tensor = graph.input(name, graph_dtype(dtype_of(var)))
         if mil_types.is_state(var.sym_type):
             lowering.bind(var, tensor)
-            lowering.states[name] = tensor
-            states.append(_port(name, var, tensor))
+            lowering.carried[name] = tensor
+            states.append(port_of(name, var, tensor))
         else:
             # A caller's numbers are rounded in both precisions: the input's type says that they are fp16.
             lowering.bind(var, halved(graph, tensor) if dtype_of(var).name == "fp16" else tensor)
-            inputs.append(_port(name, var, tensor))
+            inputs.append(port_of(name, var, tensor))
     results = lowering.lower(function)
     graph.scope = "output"
     results = [graph.claim(tensor, var.name) for var, tensor in zip(function.outputs, results, strict=True)]
-    new_states = [graph.claim(lowering.states[port.name], f"{port.name}_out") for port in states]
-    graph.finish([*results, *new_states, *(each.port.tensor for each in lowering.observed)])
+    new_states = [graph.claim(lowering.carried[port.name], f"{port.name}_out") for port in states]
+    observed = lowering.observed()
+    graph.finish([*results, *new_states, *(each.port.tensor for each in observed)])
     made = iter(graph.main.outputs)
-    outputs = [_port(var.name, var, next(made)) for var in function.outputs]
+    outputs = [port_of(var.name, var, next(made)) for var in function.outputs]
     written = [attrs.evolve(port, tensor=next(made)) for port in states]
     return LoweredFunction(
         graph=graph,
@@ -218,29 +197,6 @@ def lower_function(
         outputs=tuple(outputs),
         states=tuple(states),
         new_states=tuple(written),
-        observed=_observed(lowering, observe or {}, made),
+        observed=tuple(each.of(tensor) for each, tensor in zip(observed, made, strict=True)),
         labels=lowering.labels,
     )
-
-
-def _observed(lowering: BlockLowering, observe: Mapping[str, Any], made: Iterator[Tensor]) -> tuple[Observed, ...]:
-    found, known = {each.value for each in lowering.observed}, set(lowering.graph.names.values())
-    for name in observe:
-        if name not in found:
-            raise OptionError(
-                f"there is no value {name!r} to observe",
-                hint=(None if name in known else did_you_mean(name, known))
-                or "constants and what is inside of branches and loops can not be observed",
-            )
-    return tuple(
-        attrs.evolve(each, port=attrs.evolve(each.port, tensor=tensor))
-        for each, tensor in zip(lowering.observed, made, strict=True)
-    )
-
-
-def _port(name: str, var: Any, tensor: Tensor) -> Port:
-    if mil_types.is_dict(var.sym_type):  # of a classifier, which gives its probabilities as they are
-        var = var.op.inputs["probabilities"]
-    if isinstance(var, ListVar):
-        return Port(name, tensor, dtype_of(var).name, ())
-    return Port(name, tensor, dtype_of(var).name, shape_of(var))

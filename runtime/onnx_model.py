@@ -10,7 +10,7 @@ import onnx
 from onnx import helper
 
 from .constants import Constant
-from .graph import Body, Graph, Node
+from .graph import Body, Graph, Node, Tensor
 from .kernels import IR_VERSION, OPSET
 
 Dimensions: TypeAlias = Sequence["int | str | None"]
@@ -45,8 +45,8 @@ def model_of(
     proto = helper.make_graph(
         nodes,
         "main",
-        [_info(writer.name(each.name), each.dtype, shapes.get(each.name)) for each in graph.main.inputs] + writer.fed,
-        [_info(writer.name(each.name), each.dtype, shapes.get(each.name)) for each in graph.main.outputs],
+        [writer.info(each, shapes.get(each.name)) for each in graph.main.inputs] + writer.fed,
+        [writer.info(each, shapes.get(each.name)) for each in graph.main.outputs],
         initializer=writer.initializers,
     )
     model = helper.make_model(proto, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION)
@@ -65,6 +65,12 @@ class _Writer:
     def name(self, name: str) -> str:
         """The name that a value has in the model."""
         return self._graph.names.get(name, name)
+
+    def info(self, tensor: Tensor, shape: Dimensions | None) -> onnx.ValueInfoProto:
+        """What a value is, under the name that it has in the model."""
+        kind = helper.np_dtype_to_tensor_dtype(tensor.dtype)
+        make = helper.make_tensor_sequence_value_info if tensor.is_sequence else helper.make_tensor_value_info
+        return make(self.name(tensor.name), kind, shape)
 
     def nodes(self, body: Body) -> list[onnx.NodeProto]:
         """The protobuf nodes of a body; the constants that they use join `initializers`."""
@@ -94,8 +100,8 @@ class _Writer:
         return helper.make_graph(
             self.nodes(body),
             "body",
-            [_info(self.name(each.name), each.dtype, body.shapes.get(each.name)) for each in body.inputs],
-            [_info(self.name(each.name), each.dtype, None) for each in body.outputs],
+            [self.info(each, body.shapes.get(each.name)) for each in body.inputs],
+            [self.info(each, None) for each in body.outputs],
         )
 
     def _use(self, name: str) -> None:
@@ -104,14 +110,10 @@ class _Writer:
             return
         self._written.add(name)
         if name in self._fed:
-            self.fed.append(_info(self.name(name), constant.dtype, constant.shape))
+            self.fed.append(self.info(Tensor(name, constant.dtype), constant.shape))
             return
         proto = onnx.TensorProto(
             name=self.name(name), dims=constant.shape, data_type=helper.np_dtype_to_tensor_dtype(constant.dtype)
         )
         self._place(name, proto, constant)
         self.initializers.append(proto)
-
-
-def _info(name: str, dtype: np.dtype[Any], shape: Dimensions | None) -> onnx.ValueInfoProto:
-    return helper.make_tensor_value_info(name, helper.np_dtype_to_tensor_dtype(dtype), shape)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 
@@ -15,6 +15,8 @@ from .graph import Graph, Tensor
 from .types import Precision, graph_dtype
 
 Shape = tuple["int | None", ...]
+# A state's name, or the name of an observed value and that of the statistic.
+Key: TypeAlias = "str | tuple[str, str]"
 
 
 class Lowerer(Protocol):
@@ -23,13 +25,14 @@ class Lowerer(Protocol):
     Attributes:
         graph: the graph that is being built.
         precision: of float math.
-        states: the newest value of each state, by the state's name.
+        carried: what goes along with the ops beside their values: the newest value of each state, by the state's name,
+            and what was observed so far inside of blocks.
         labels: the classes' labels of an output that gives the index of a class.
     """
 
     graph: Graph
     precision: Precision
-    states: dict[str, Tensor]
+    carried: dict[Key, Tensor]
     labels: dict[str, list[Any]]
 
     def lower(self, block: Any) -> list[Tensor]:
@@ -38,11 +41,14 @@ class Lowerer(Protocol):
     def value(self, var: Any) -> Tensor:
         """The graph value of a PyMIL value."""
 
-    def bind(self, var: Any, tensor: Tensor) -> None:
-        """Says which graph value a PyMIL value is."""
+    def bind(self, var: Any, tensor: Tensor, *, is_watched: bool = True) -> None:
+        """Says which graph value a PyMIL value is, and whether it is observed there if that was asked for."""
 
     def rounded(self, tensor: Tensor) -> Tensor:
         """The value as fp16 holds it, where the precision asks for it."""
+
+    def changed_by(self, operation: Any) -> dict[Key, Shape | None]:
+        """What of `carried` the blocks of an op may change, with the shapes that are known."""
 
 
 class Op:

@@ -81,10 +81,10 @@ class RandomSamples:
 
 def _below(var: Any) -> int:
     """What whole numbers of an input have to be below."""
-    return min(_indexed_sizes(var), default=2)
+    return min(indexed_sizes(var), default=2)
 
 
-def _indexed_sizes(var: Any) -> Iterator[int]:
+def indexed_sizes(var: Any) -> Iterator[int]:
     """The sizes of all axes that a value is an index of, directly or through ops that only reshape it."""
     for operation in var.child_ops:
         if operation.op_type in _GATHERS and operation.indices is var:
@@ -93,4 +93,4 @@ def _indexed_sizes(var: Any) -> Iterator[int]:
             if size is not None and not is_symbolic(size):
                 yield int(size)
         elif operation.op_type in _CARRIERS and operation.x is var:
-            yield from _indexed_sizes(operation.outputs[0])
+            yield from indexed_sizes(operation.outputs[0])

@@ -1,7 +1,7 @@
 """Samples to run a model on, from files: an `.npz`, a folder of `.npz` files, or a folder of images.
 
 An `.npz` holds an array for each input, and its first axis counts the samples; in a folder each `.npz` is one sample.
-Nothing is ever unpickled.
+For models with states, a folder of such folders holds a sequence of calls in each. Nothing is ever unpickled.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 
@@ -26,6 +26,20 @@ class Samples(Protocol):
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
         """Each sample in order."""
+
+
+Calls: TypeAlias = list[dict[str, Any]]
+"""The inputs of calls that follow each other and share a state."""
+
+
+class Sequences(Protocol):
+    """Sequences of calls that can be counted and walked again and again."""
+
+    def __len__(self) -> int:
+        """How many there are."""
+
+    def __iter__(self) -> Iterator[Calls]:
+        """Each sequence in order."""
 
 
 def read_samples(path: Path, *, image: tuple[str, tuple[int, int] | None] | None = None) -> Samples:
@@ -48,10 +62,31 @@ def read_samples(path: Path, *, image: tuple[str, tuple[int, int] | None] | None
         return _Folder(files)
     pictures = sorted(each for each in path.iterdir() if each.suffix.lower() in _IMAGES)
     if not pictures:
-        raise RunError("the folder has neither .npz files nor images", where=path)
+        hint = "folders of .npz files are sequences of calls, for models with states" if holds_sequences(path) else None
+        raise RunError("the folder has neither .npz files nor images", where=path, hint=hint)
     if image is None:
         raise RunError("the model has not exactly one image input", where=path, hint="give its inputs as .npz files")
     return _Pictures(pictures, *image)
+
+
+def holds_sequences(path: Path) -> bool:
+    """Whether a folder holds no `.npz` files itself, but folders of them."""
+    return path.is_dir() and not any(path.glob("*.npz")) and any(path.glob("*/*.npz"))
+
+
+def read_sequences(path: Path) -> Sequences:
+    """The sequences of calls in a folder of folders: each `.npz` of one is a call, in the order of names.
+
+    Raises:
+        RunError: it is no such folder, or one of the folders in it has no `.npz` files.
+    """
+    if not holds_sequences(path):
+        raise RunError("it is no folder of folders of .npz files", where=path)
+    folders = {each: sorted(each.glob("*.npz")) for each in sorted(path.iterdir()) if each.is_dir()}
+    for folder, files in folders.items():
+        if not files:
+            raise RunError("the folder has no .npz files", where=folder, hint="each folder is a sequence of calls")
+    return _Sequences(list(folders.values()))
 
 
 class _Stacked:
@@ -97,6 +132,20 @@ class _Folder:
     def __iter__(self) -> Iterator[dict[str, Any]]:
         for file in self._files:
             yield dict(_load(file))
+
+
+class _Sequences:
+    """Folders of files, each of one call."""
+
+    def __init__(self, folders: list[list[Path]]) -> None:
+        self._folders = folders
+
+    def __len__(self) -> int:
+        return len(self._folders)
+
+    def __iter__(self) -> Iterator[Calls]:
+        for files in self._folders:
+            yield [dict(_load(file)) for file in files]
 
 
 class _Pictures:

@@ -13,6 +13,7 @@ from ..ir.model import Model
 from ..ir.opening import load
 from ..ir.pymil import Program
 from ..ir.weights.missing import require_weights
+from .entries import Entries
 from .export import onnx_model
 from .lower import LoweredFunction
 from .observation import Observe, requested
@@ -23,7 +24,9 @@ from .surface.runners import ProgramRunner, Runner
 from .surface.values import Values, accepted, delivered
 from .types import Precision, check_precision
 
+# The statistics of observed values: by the value's name, then by the statistic's.
 Observations: TypeAlias = dict[str, dict[str, np.ndarray]]
+ObservedEntries: TypeAlias = dict[str, dict[str, list[np.ndarray]]]
 
 
 class Session:
@@ -114,14 +117,39 @@ class Session:
         Raises:
             RunError: an input or the state is missing or is not what the model takes, or the run failed.
         """
-        return self.run_observed(inputs, state)[0]
+        return self._run(inputs, state)[0]
 
     def run_observed(self, inputs: Values, state: State | None = None) -> tuple[dict[str, Any], Observations]:
         """Runs the model once; see `run`.
 
         Returns:
-            The outputs, and the statistics of each value that `observe` names, by the statistics' names.
+            The outputs, and the statistics of each value that `observe` names, by the statistics' names. Those of a
+            value in a branch or loop have one more axis, the first: an entry for each time that it was computed, which
+            may be never.
+
+        Raises:
+            RunError: as `run`; or `value` was asked for of a value in a loop whose shape changed.
         """
+        outputs, observed = self._run(inputs, state)
+        return outputs, {
+            value: {name: each.joined() for name, each in found.items()} for value, found in observed.items()
+        }
+
+    def run_entries(self, inputs: Values, state: State | None = None) -> tuple[dict[str, Any], ObservedEntries]:
+        """Runs the model once and gives what is observed as it lies, for those who look at all of many values.
+
+        Returns:
+            The outputs, and for each statistic a list of arrays: one for each time that the value was computed, which
+            is once outside of branches and loops. fp16 values are float32 arrays, not rounded with the precision
+            `float32`. Where the function observes nothing in branches and loops, nothing is copied: arrays are
+            read-only, and keep their memory for as long as they are there.
+        """
+        outputs, observed = self._run(inputs, state)
+        return outputs, {
+            value: {name: each.arrays for name, each in found.items()} for value, found in observed.items()
+        }
+
+    def _run(self, inputs: Values, state: State | None) -> tuple[dict[str, Any], dict[str, dict[str, Entries]]]:
         if state is None and self.states:
             names = ", ".join(repr(feature.name) for feature in self.states)
             raise RunError(f"the model needs its states {names}", hint="hand what make_state() gives to each run")

@@ -1,4 +1,4 @@
-"""Branches and loops; states that their blocks update leave them as further outputs."""
+"""Branches and loops; states that their blocks update, and what is observed inside, leave as further outputs."""
 
 from __future__ import annotations
 
@@ -6,9 +6,8 @@ from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 from ...ir.pymil import ListVar
-from ...ir.walking import walk
 from ..graph import BOOL, INT64, Body, Graph, Tensor
-from ..op import Op, shape_of
+from ..op import Key, Op, Shape, shape_of
 from ..registry import lowers
 
 
@@ -19,41 +18,36 @@ def cond(g: Graph, op: Op) -> list[Tensor]:
     predicate = op.const("pred")
     if predicate is not None:
         return op.lowering.lower(blocks[0 if predicate else 1])
-    states = _updated_states(op)
-    branches = [_branch(g, op, block, states) for block in blocks]
+    keys = op.lowering.changed_by(op.operation)
+    branches = [_branch(g, op, block, keys) for block in blocks]
     results = g.subgraph("If", [op["pred"]], dict(zip(("then_branch", "else_branch"), branches, strict=True)))
-    return _without_states(op, results, states)
+    return _without_carried(op, results, keys)
 
 
 @lowers("while_loop", moves=True)
 def while_loop(g: Graph, op: Op) -> list[Tensor]:
     """A Loop decides after each iteration whether another follows, so that the condition stands there and before it."""
-    condition, iterated = op.operation.blocks
-    states = _updated_states(op)
+    iterated = op.operation.blocks[1]
     variables = op.each("loop_vars")
-    first = _truth(g, op, condition, variables)
-    carried = [*variables, *(op.lowering.states[name] for name in states)]
-    with g.body(("iteration", INT64), ("condition", BOOL), *((each.name, each.dtype) for each in carried)) as body:
-        body.shapes |= _known_shapes(body.inputs, [*iterated.inputs, *states.values()])
+    first = _truth(g, op, variables)
+    keys = op.lowering.changed_by(op.operation)
+    start = [*variables, *(op.lowering.carried[key] for key in keys)]
+    with g.body(("iteration", INT64), ("condition", BOOL), *((each.name, each) for each in start)) as body:
+        shapes = [*map(_known_shape, iterated.inputs), *keys.values()]
+        body.shapes |= _named(body.inputs, [(), (), *shapes])
         inputs = body.inputs[2:]
-        op.lowering.states.update(zip(states, inputs[len(variables) :], strict=True))
+        op.lowering.carried.update(zip(keys, inputs[len(variables) :], strict=True))
         new = _applied(op, iterated, inputs[: len(variables)])
-        body.outputs = [_truth(g, op, condition, new), *new, *(op.lowering.states[name] for name in states)]
-    return _without_states(op, g.subgraph("Loop", [None, first, *carried], {"body": body}), states)
+        body.outputs = [_truth(g, op, new), *new, *(op.lowering.carried[key] for key in keys)]
+    return _without_carried(op, g.subgraph("Loop", [None, first, *start], {"body": body}), keys)
 
 
-def _updated_states(op: Op) -> dict[str, Any]:
-    """The states that the op's blocks update, however deeply nested, by name."""
-    updates = (each for block in op.operation.blocks for each in walk(block) if each.op_type == "coreml_update_state")
-    return {str(each.state.name): each.state for each in updates}
-
-
-def _branch(g: Graph, op: Op, block: Any, states: Iterable[str]) -> Body:
-    """The ops of a branch, whose updates of states are not seen outside of it but through its outputs."""
-    outer = dict(op.lowering.states)
+def _branch(g: Graph, op: Op, block: Any, keys: Iterable[Key]) -> Body:
+    """The ops of a branch; what they do to carried values is not seen outside of it but through its outputs."""
+    outer = dict(op.lowering.carried)
     with g.body() as body:
-        body.outputs = [*op.lowering.lower(block), *(op.lowering.states[name] for name in states)]
-    op.lowering.states.update(outer)
+        body.outputs = [*op.lowering.lower(block), *(op.lowering.carried[key] for key in keys)]
+    op.lowering.carried.update(outer)
     return body
 
 
@@ -64,21 +58,30 @@ def _applied(op: Op, block: Any, arguments: Sequence[Tensor]) -> list[Tensor]:
     return op.lowering.lower(block)
 
 
-def _truth(g: Graph, op: Op, condition: Any, arguments: Sequence[Tensor]) -> Tensor:
+def _truth(g: Graph, op: Op, arguments: Sequence[Tensor]) -> Tensor:
     """Whether a loop goes on with these values of its variables; MIL also takes a vector of one element."""
-    truth = _applied(op, condition, arguments)[0]
+    condition, iterated = op.operation.blocks
+    # PyMIL has the same variables in condition and body; they are observed in the body, once in each iteration.
+    shared = {id(var) for var in iterated.inputs}
+    for var, tensor in zip(condition.inputs, arguments, strict=True):
+        op.lowering.bind(var, tensor, is_watched=id(var) not in shared)
+    truth = op.lowering.lower(condition)[0]
     return truth if shape_of(condition.outputs[0]) == () else g.op("Reshape", truth, [])
 
 
-def _known_shapes(inputs: Sequence[Tensor], variables: Sequence[Any]) -> dict[str, Sequence[int | None]]:
-    """The shapes of a loop's counter and condition and of the variables after them, those of lists left out."""
-    shapes: dict[str, Sequence[int | None]] = {each.name: () for each in inputs[:2]}
-    pairs = zip(inputs[2:], variables, strict=True)
-    return shapes | {tensor.name: shape_of(var) for tensor, var in pairs if not isinstance(var, ListVar)}
+def _known_shape(variable: Any) -> Shape | None:
+    """The shape of a loop's variable; lists have none."""
+    return None if isinstance(variable, ListVar) else shape_of(variable)
 
 
-def _without_states(op: Op, results: Sequence[Tensor], states: Collection[str]) -> list[Tensor]:
-    """The results that are the op's own outputs; those after them are the new values of states."""
-    own = len(results) - len(states)
-    op.lowering.states.update(zip(states, results[own:], strict=True))
+def _named(tensors: Sequence[Tensor], shapes: Sequence[Shape | None]) -> dict[str, Sequence[int | None]]:
+    """The shapes that are known, by the names of their tensors."""
+    pairs = zip(tensors, shapes, strict=True)
+    return {tensor.name: shape for tensor, shape in pairs if shape is not None}
+
+
+def _without_carried(op: Op, results: Sequence[Tensor], keys: Collection[Key]) -> list[Tensor]:
+    """The results that are the op's own outputs; those after them are the new values of what is carried."""
+    own = len(results) - len(keys)
+    op.lowering.carried.update(zip(keys, results[own:], strict=True))
     return list(results[:own])

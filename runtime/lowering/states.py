@@ -10,12 +10,12 @@ from ..registry import lowers
 @lowers("read_state", moves=True)
 def read_state(_: Graph, op: Op) -> Tensor:
     """What was written last, or what came in."""
-    return op.lowering.states[op.var("input").name]
+    return op.lowering.carried[op.var("input").name]
 
 
 @lowers("coreml_update_state", moves=True)
 def coreml_update_state(_: Graph, op: Op) -> Tensor:
     """The state is the value from here on; so is the output."""
     value = op["value"]
-    op.lowering.states[op.var("state").name] = value
+    op.lowering.carried[op.var("state").name] = value
     return value

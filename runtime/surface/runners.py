@@ -9,6 +9,7 @@ import attrs
 import numpy as np
 
 from ...ir.errors import RunError
+from ..entries import Entries
 from ..executable import Executable
 from ..lower import LoweredFunction
 from .features import Feature, Interface
@@ -33,7 +34,7 @@ class Result:
 
     outputs: dict[str, Any]
     states: dict[str, np.ndarray] = attrs.Factory(dict)
-    observed: dict[str, dict[str, np.ndarray]] = attrs.Factory(dict)
+    observed: dict[str, dict[str, Entries]] = attrs.Factory(dict)
 
 
 class Runner(Protocol):

@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from milopt.ir.errors import OptionError
 from milopt.ir.pymil import mb
 from milopt.ir.targets import IOS15, IOS18
 from milopt.runtime.lower import lower_function
@@ -203,17 +202,3 @@ def test_half_precision_values_are_rounded_in_each_iteration() -> None:
 
     np.testing.assert_array_equal(rounded, expected)
     assert (run(body, IOS18, n=np.int32([9]), x=x)[0] != expected).any()
-
-
-@pytest.mark.parametrize("name", ["asked", "before", "x_x0"])
-def test_values_of_a_loop_are_not_taken_for_values_of_the_function(name: str) -> None:
-    def body(x: Any) -> Any:
-        def condition(y: Any) -> Any:
-            return mb.less(x=mb.reduce_max(x=y, name="before"), y=100.0, name="asked")
-
-        return mb.while_loop(_cond=condition, _body=lambda y: mb.mul(x=y, y=2.0), loop_vars=(x,))
-
-    function = program_of(body, IOS15, {"x": X}, symbolic=False).functions["main"]
-
-    with pytest.raises(OptionError, match="inside of branches and loops can not be observed"):
-        lower_function(function, observe={name: ["value"]})

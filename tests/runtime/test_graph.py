@@ -226,12 +226,10 @@ def test_branches_give_outer_values_constants_and_duplicates(chosen: Any) -> Non
     condition, x = g.input("condition", BOOL), g.input("x", FLOAT)
     outer = g.op("Neg", x)
     with g.body() as then:
-        assert g.is_nested
         then.outputs = [outer, g.constant(np.float32([5])), x]
     with g.body() as otherwise:
         made = g.op("Abs", x)
         otherwise.outputs = [made, made, g.op("Add", made, outer)]
-    assert not g.is_nested
 
     results = g.subgraph("If", [condition], {"then_branch": then, "else_branch": otherwise})
 
@@ -259,6 +257,29 @@ def test_a_loop_gives_back_its_inputs_and_what_it_gathers() -> None:
         np.testing.assert_array_equal(result, np.int16(expected), strict=True)
 
 
+def test_sequences_gather_tensors_of_any_shape_through_loops_and_branches() -> None:
+    g = Graph()
+    x = g.input("x", FLOAT)
+    empty = g.sequence(FLOAT)
+    with g.body(("i", INT64), ("go", BOOL), ("grown", x), ("gathered", empty)) as body:
+        number, go, grown, gathered = body.inputs
+        body.shapes.update({number.name: [], go.name: []})
+        with g.body() as then:
+            then.outputs = [g.appended(gathered, grown)]
+        with g.body() as otherwise:
+            otherwise.outputs = [gathered]
+        is_even = g.op("Equal", g.op("Mod", number, 2), 0)
+        (gathered,) = g.subgraph("If", [is_even], {"then_branch": then, "else_branch": otherwise})
+        body.outputs = [go, g.op("Concat", grown, grown, axis=0), gathered]
+
+    _, gathered = g.subgraph("Loop", [np.array(4), None, x, empty], {"body": body})
+
+    assert gathered.is_sequence
+    first, third = values(g, [gathered], x=np.float32([7]))[0]
+    np.testing.assert_array_equal(first, [7])
+    np.testing.assert_array_equal(third, [7] * 4)
+
+
 def test_casts_reach_into_nested_graphs_but_not_out_of_them() -> None:
     g = Graph()
     condition, x = g.input("condition", BOOL), g.input("x", INT32)
@@ -284,7 +305,7 @@ def test_a_failed_body_leaves_the_graph_as_it_was() -> None:
         raise KeyError
 
     g.op("Relu", g.input("x", FLOAT))
-    assert (g.is_nested, op_types(g.main)) == (False, ["Relu"])
+    assert op_types(g.main) == ["Relu"]
 
 
 def test_constants_of_nested_graphs_are_written_with_the_outermost() -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gc
 import re
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from milopt.ir.targets import IOS17
 from milopt.runtime.executable import Executable
 from milopt.runtime.lower import lower_function
 from milopt.runtime.observation import Histogram, Observe, requested
+from milopt.runtime.session import Session
 from support.running import program_of
 
 X = np.random.default_rng(0).normal(scale=3, size=(3, 5, 70)).astype(np.float32)
@@ -27,7 +29,8 @@ def body(x: Any) -> Any:
 
 def observed(observe: Observe, *, symbolic: bool = False) -> dict[str, dict[str, np.ndarray]]:
     function = program_of(body, IOS17, {"x": X}, symbolic=symbolic).functions["main"]
-    return Executable(lower_function(function, observe=requested(observe))).run({"x": X})[2]
+    found = Executable(lower_function(function, observe=requested(observe))).run({"x": X})[2]
+    return {value: {name: each.joined() for name, each in statistics.items()} for value, statistics in found.items()}
 
 
 @pytest.mark.parametrize("symbolic", [False, True])
@@ -75,6 +78,76 @@ def test_integers_and_truth_values_have_extremes() -> None:
     }
 
 
+@pytest.mark.parametrize("bad", [[np.nan], [np.inf, -np.inf], [-np.inf], [np.inf, np.nan, np.nan], []])
+def test_elements_that_are_not_finite_are_counted_and_left_out(bad: list[float]) -> None:
+    x = X.copy()
+    x.reshape(-1)[7 : 7 + len(bad)] = bad
+    function = program_of(body, IOS17, {"x": x}, symbolic=False).functions["main"]
+    wanted = ("finite_min", "finite_max", "not_finite", "elements", "mean")
+    entries = Executable(lower_function(function, observe=requested({"middle": wanted}))).run({"x": x})[2]["middle"]
+    low, high, count, elements, mean = (entries[name].joined() for name in wanted)
+
+    finite = (2 * x - 1)[np.isfinite(x)]
+    assert (low, high, count, elements) == (finite.min(), finite.max(), len(bad), x.size)
+    assert count.dtype == np.int64
+    assert np.isfinite(mean) == (not bad)  # which is how to find out whether there is more to ask
+
+
+def test_nothing_finite_has_no_extremes() -> None:
+    x = np.full_like(X, np.nan)
+    session = Session(program_of(body, IOS17, {"x": x}, symbolic=False), observe={"x": ["finite_min", "finite_max"]})
+
+    assert session.run_observed({"x": x})[1]["x"] == {"finite_min": np.inf, "finite_max": -np.inf}
+
+
+def test_entries_lie_in_memory_of_their_own_that_is_not_copied() -> None:
+    session = Session(program_of(body, IOS17, {"x": X}, symbolic=False), observe=["middle", "positive"])
+    entries = session.run_entries({"x": X})[1]
+    for number in range(5):
+        session.run_entries({"x": X + number})
+    del session
+    gc.collect()
+
+    (middle,), (positive,) = (entries[name]["value"] for name in ("middle", "positive"))
+    assert (middle.flags.owndata, middle.flags.writeable) == (False, False)
+    np.testing.assert_allclose(middle, 2 * X - 1, rtol=1e-6)
+    assert positive.dtype == bool
+    np.testing.assert_array_equal(positive, 2 * X > 1)
+
+
+def test_weights_that_are_fed_reach_runs_in_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("milopt.runtime.engine.FED_BYTES", 0)
+    monkeypatch.setattr("milopt.runtime.engine.HANDED_BYTES", 0)
+    weight = np.random.default_rng(1).normal(size=(70, 4)).astype(np.float32)
+    program = program_of(lambda x: mb.relu(x=mb.matmul(x=x, y=weight, name="y")), IOS17, {"x": X}, symbolic=False)
+
+    (entry,) = Session(program, observe=["y"]).run_entries({"x": X})[1]["y"]["value"]
+
+    np.testing.assert_allclose(entry, X @ weight, rtol=1e-4, atol=1e-4)
+
+
+def test_what_a_user_observes_is_his_own() -> None:
+    session = Session(program_of(body, IOS17, {"x": X}, symbolic=False), observe=["middle"])
+
+    value = session.run_observed({"x": X})[1]["middle"]["value"]
+
+    assert value.flags.writeable
+
+
+def test_entries_of_halves_are_not_rounded() -> None:
+    x = X.astype(np.float16)
+    program = program_of(lambda x: mb.exp(x=x, name="y"), IOS17, {"x": x}, symbolic=False)
+    session = Session(program, observe=["y"])
+
+    (entry,) = session.run_entries({"x": x})[1]["y"]["value"]
+
+    assert entry.dtype == np.float32
+    np.testing.assert_allclose(entry, np.exp(np.float32(x)), rtol=1e-6)
+    rounded = session.run_observed({"x": x})[1]["y"]["value"]
+    np.testing.assert_array_equal(rounded, entry.astype(np.float16))
+    assert (rounded != entry).any()
+
+
 def test_observing_changes_no_output() -> None:
     function = program_of(body, IOS17, {"x": X}, symbolic=False).functions["main"]
     plain = Executable(lower_function(function)).run({"x": X})[0]
@@ -88,7 +161,7 @@ def test_observing_changes_no_output() -> None:
     [
         (["midle"], "there is no value 'midle' to observe (did you mean 'middle'?)"),
         ({"middle": ["maximum"]}, "unknown statistic 'maximum' of 'middle' (did you mean 'max'?)"),
-        ({"middle": ["x"]}, "one of value, min, max, absmax, mean, mean_square, histogram"),
+        ({"middle": ["x"]}, "one of value, min, max, absmax, mean, mean_square, finite_min, finite_max, elements"),
     ],
 )
 def test_what_can_not_be_observed_is_refused(observe: Observe, message: str) -> None:

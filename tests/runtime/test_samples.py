@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from milopt.ir.errors import RunError
-from milopt.runtime.samples import read_samples
+from milopt.runtime.samples import holds_sequences, read_samples, read_sequences
 
 X, Y = np.arange(24, dtype=np.float32).reshape(4, 2, 3), np.arange(4, dtype=np.int32)
 
@@ -109,3 +109,35 @@ def test_damaged_images_are_named(tmp_path: Path) -> None:
 
     with pytest.raises(RunError, match=r"a\.png: not an image that can be read"):
         list(read_samples(tmp_path, image=("picture", None)))
+
+
+def test_each_folder_of_a_folder_is_a_sequence_of_calls(tmp_path: Path) -> None:
+    for folder, length in (("b", 1), ("a", 3)):
+        (tmp_path / folder).mkdir()
+        for call in range(length):
+            np.savez(tmp_path / folder / f"{call}.npz", x=X[call])
+
+    sequences = read_sequences(tmp_path)
+
+    assert holds_sequences(tmp_path)
+    assert len(sequences) == 2
+    for _ in range(2):
+        first, second = sequences
+        np.testing.assert_array_equal([each["x"] for each in first], X[:3])
+        np.testing.assert_array_equal([each["x"] for each in second], X[:1])
+
+
+def test_folders_that_are_no_sequences_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(RunError, match=r"it is no folder of folders of \.npz files"):
+        read_sequences(tmp_path)
+
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+    np.savez(tmp_path / "a" / "0.npz", x=X[0])
+
+    with pytest.raises(RunError, match=r"b: the folder has no \.npz files \(each folder is a sequence of calls\)"):
+        read_sequences(tmp_path)
+    with pytest.raises(RunError, match=r"folders of \.npz files are sequences of calls, for models with states"):
+        read_samples(tmp_path)
+    np.savez(tmp_path / "0.npz", x=X[0])
+    assert not holds_sequences(tmp_path)
