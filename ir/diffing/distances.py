@@ -10,8 +10,8 @@ import numpy as np
 
 from ..weights.files import release_pages
 
-# Elements that are in memory at once, as doubles.
-_STRETCH = 1 << 20
+# Elements that are doubles at once: as many as stay in a core's cache.
+_STRETCH = 1 << 15
 
 
 @attrs.frozen
@@ -39,6 +39,13 @@ class Distance:
         words += [f"{self.not_finite} of them not finite"] if self.not_finite else []
         return ", ".join(words if self.snr_db is None else [*words, f"SNR {self.snr_db:.1f} dB"])
 
+    @property
+    def sqnr_db(self) -> float:
+        """As `snr_db`, and always a number: inf for equal values, -inf where there is no ratio of powers."""
+        if self.snr_db is not None:
+            return self.snr_db
+        return -math.inf if self.max_abs or self.not_finite else math.inf
+
     def as_json(self) -> dict[str, Any]:
         """The attributes."""
         return attrs.asdict(self)
@@ -46,45 +53,92 @@ class Distance:
 
 def distance(left: np.ndarray, right: np.ndarray) -> Distance:
     """The distance of two arrays of one shape; mapped weights are read once and not copied whole."""
-    total = _Sums()
-    ours, theirs = (np.ascontiguousarray(side).reshape(-1) for side in (left, right))
-    for start in range(0, ours.size, _STRETCH):
-        total.add(ours[start : start + _STRETCH], theirs[start : start + _STRETCH])
+    total = DistanceSums()
+    total.add(left, right)
     for side in (left, right):
         release_pages(side)
-    is_float = any(side.dtype.kind == "f" for side in (left, right))
-    snr = total.snr_db() if is_float else None
-    return Distance(ours.size, total.differing, total.max_abs, total.not_finite, snr)
+    return total.distance()
 
 
 @attrs.define
-class _Sums:
+class DistanceSums:
+    """What distances are made of, for arrays that come one after the other; only sums are kept.
+
+    Attributes:
+        elements: how many elements of each side were added.
+        differing: how many of them differ.
+        not_finite: how many of those that differ are infinite or NaN on a side.
+        finite: how many are finite on both sides; all that follows is of these.
+        max_abs: the greatest difference.
+        total_abs: the sum of the magnitudes of the differences.
+        signal: the sum of the squares of the left side.
+        other_signal: of the right side.
+        product: the sum of the products of both.
+        noise: the sum of the squares of the differences.
+        is_float: whether an array on a side held floats.
+    """
+
+    elements: int = 0
     differing: int = 0
     not_finite: int = 0
+    finite: int = 0
     max_abs: float = 0.0
+    total_abs: float = 0.0
     signal: float = 0.0
+    other_signal: float = 0.0
+    product: float = 0.0
     noise: float = 0.0
+    is_float: bool = False
 
     def add(self, left: np.ndarray, right: np.ndarray) -> None:
-        ours, theirs = left.astype(np.float64), right.astype(np.float64)
-        self.differing += int(np.count_nonzero(_differ(ours, theirs)))
-        finite = np.isfinite(ours) & np.isfinite(theirs)
-        self.not_finite += int(np.count_nonzero(_differ(ours[~finite], theirs[~finite])))
-        ours, theirs = ours[finite], theirs[finite]
-        difference = ours - theirs
-        self.max_abs = max(self.max_abs, float(np.abs(difference).max(initial=0.0)))
-        self.signal += float(np.dot(ours, ours))
-        self.noise += float(np.dot(difference, difference))
+        """Adds two arrays of one shape, a stretch at a time."""
+        ours, theirs = (np.ascontiguousarray(side).reshape(-1) for side in (left, right))
+        self.elements += ours.size
+        self.is_float |= any(side.dtype.kind == "f" for side in (left, right))
+        for start in range(0, ours.size, _STRETCH):
+            stretch = slice(start, start + _STRETCH)
+            self._add(ours[stretch].astype(np.float64), theirs[stretch].astype(np.float64))
 
-    def snr_db(self) -> float | None:
+    def _add(self, ours: np.ndarray, theirs: np.ndarray) -> None:
+        # Equal bits are the usual case, and all that is asked first: a zero's sign counts, and any NaN equals another.
+        unequal = ours.view(np.int64) != theirs.view(np.int64)
+        signal, other_signal = float(np.dot(ours, ours)), float(np.dot(theirs, theirs))
+        if not math.isfinite(signal + other_signal):
+            unequal &= ~(np.isnan(ours) & np.isnan(theirs))
+            finite = np.isfinite(ours) & np.isfinite(theirs)
+            self.not_finite += int(np.count_nonzero(unequal & ~finite))
+            ours, theirs = ours[finite], theirs[finite]
+            signal, other_signal = float(np.dot(ours, ours)), float(np.dot(theirs, theirs))
+        self.differing += int(np.count_nonzero(unequal))
+        self.finite += ours.size
+        self.signal += signal
+        self.other_signal += other_signal
+        self.product += float(np.dot(ours, theirs))
+        self._add_differences(ours - theirs)
+
+    def _add_differences(self, differences: np.ndarray) -> None:
+        self.noise += float(np.dot(differences, differences))
+        magnitudes = np.abs(differences, out=differences)
+        self.max_abs = max(self.max_abs, float(magnitudes.max(initial=0.0)))
+        self.total_abs += float(magnitudes.sum())
+
+    def distance(self) -> Distance:
+        """The distance of all that was added."""
+        snr = self._snr_db() if self.is_float else None
+        return Distance(self.elements, self.differing, self.max_abs, self.not_finite, snr)
+
+    def _snr_db(self) -> float | None:
         if self.not_finite or not self.noise or not self.signal:
             return None
         return 10 * math.log10(self.signal / self.noise)
 
+    @property
+    def cosine(self) -> float | None:
+        """The cosine of the angle between both sides as vectors; None where one of them is all zeros."""
+        lengths = math.sqrt(self.signal) * math.sqrt(self.other_signal)
+        return max(-1.0, min(1.0, self.product / lengths)) if lengths else None
 
-def _differ(left: np.ndarray, right: np.ndarray) -> np.ndarray:
-    """Where elements differ; a NaN is equal to any other."""
-    different: np.ndarray = (left != right) | (np.signbit(left) != np.signbit(right))
-    both_nan: np.ndarray = np.isnan(left) & np.isnan(right)
-    different &= ~both_nan
-    return different
+    @property
+    def mean_abs(self) -> float:
+        """The mean magnitude of the differences."""
+        return self.total_abs / self.finite if self.finite else 0.0

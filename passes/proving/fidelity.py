@@ -59,7 +59,7 @@ class OutputDistance:
         return values | {"sqnr_db": self.sqnr_db if finite else None, "equal": self.sqnr_db == math.inf}
 
 
-_NOWHERE_FINITE = "is nowhere finite on these samples, before and after: nothing was compared"
+NOWHERE_FINITE = "is nowhere finite on these samples, before and after: nothing was compared"
 
 
 def decibels(value: float) -> str:
@@ -108,14 +108,11 @@ def compared(function: str, output: str, before: Values, after: Values | None) -
         return OutputDistance(function, output, math.inf if equal else -math.inf)
     found = _number_distance(function, output, before.elements, after.elements)
     is_blind = before.tells_nothing and after.tells_nothing
-    return attrs.evolve(found, sqnr_db=-math.inf, problem=_NOWHERE_FINITE) if is_blind else found
+    return attrs.evolve(found, sqnr_db=-math.inf, problem=NOWHERE_FINITE) if is_blind else found
 
 
 def _number_distance(function: str, output: str, before: np.ndarray, after: np.ndarray) -> OutputDistance:
     from ...ir.diffing.distances import distance
 
     found = distance(*(each if each.dtype.kind == "f" else each.astype(np.float64) for each in (before, after)))
-    sqnr = found.snr_db
-    if sqnr is None:
-        sqnr = math.inf if not found.max_abs and not found.not_finite else -math.inf
-    return OutputDistance(function, output, sqnr, found.max_abs, found.not_finite)
+    return OutputDistance(function, output, found.sqnr_db, found.max_abs, found.not_finite)

@@ -10,6 +10,7 @@ import attrs
 import numpy as np
 
 from ...ir.errors import RunError
+from .comparing.pairs import renaming
 from .fidelity import OutputDistance, Values, compared
 
 if TYPE_CHECKING:
@@ -131,20 +132,12 @@ class Reference:
             yield from (OutputDistance(name, output, -math.inf, problem="is gone") for output in before.outputs)
             return
         session = self._open(program, name)
-        names = _renaming(before.inputs, [feature.name for feature in session.inputs])
+        names = renaming(before.inputs, [feature.name for feature in session.inputs])
         samples = ({names.get(key, key): value for key, value in each.items()} for each in before.samples)
         after = _run(session, samples, name)
-        found = _renaming(list(before.outputs), list(after))
+        found = renaming(list(before.outputs), list(after))
         for output, values in before.outputs.items():
             yield compared(name, output, values, after.get(found.get(output, output)))
-
-
-def _renaming(before: Iterable[str], after: Iterable[str]) -> dict[str, str]:
-    """What values are called now: names that are gone stand for new ones, in order, if there are as many."""
-    before, after = list(before), list(after)
-    gone = [name for name in before if name not in after]
-    new = [name for name in after if name not in before]
-    return dict(zip(gone, new, strict=True)) if len(gone) == len(new) else {}
 
 
 def _first_that_runs(session: Session, function: Any, samples: Source, name: str) -> tuple[Samples, dict[str, Values]]:
