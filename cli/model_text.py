@@ -36,11 +36,11 @@ def _titled(title: str, lines: Sequence[str]) -> Iterator[str]:
 
 def _value_lines(values: Sequence[Value], described: Mapping[str, str]) -> list[str]:
     said = {name: f"described as {words}" for name, words in described.items()}
-    return _aligned([(value.name, value.type, said.get(value.name, "")) for value in values])
+    return aligned([(value.name, value.type, said.get(value.name, "")) for value in values])
 
 
-def _aligned(rows: Sequence[tuple[str, ...]]) -> list[str]:
-    """Rows as lines, columns below each other."""
+def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Rows as lines, columns below each other; all rows have as many cells."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return ["  ".join(f"{cell:{width}}" for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
 
@@ -48,7 +48,7 @@ def _aligned(rows: Sequence[tuple[str, ...]]) -> list[str]:
 def node_lines(graph: Graph, nodes: Sequence[Node]) -> list[str]:
     """Nodes of a graph as lines: what each is, its name, what it gives, and what it takes."""
     rows = [node_as_json(graph, node) for node in nodes]
-    return _aligned(
+    return aligned(
         [
             (
                 row["op_type"] or row["kind"],

@@ -12,6 +12,7 @@ import click
 
 from .. import options
 from ..choosing import choose_function, choose_functions, choose_stage, choose_stages
+from ..eligibility import Question, answer
 from ..opening import open_model
 from ..option_types import Integer
 from ..progress import working
@@ -47,6 +48,22 @@ DEFAULT_DEPTH = 2
     help=f"How many steps to go from --op, constants not counted; {DEFAULT_DEPTH} without it.",
 )
 @options.force
+@click.option("--target", help="Tell which quantization schemes fit each op on this deployment target, and why not.")
+@click.option(
+    "--compute-unit",
+    type=click.Choice(["all", "ne", "gpu", "cpu"], case_sensitive=False),
+    help="Of --target: where the model is meant to run, such as the Neural Engine; all, without it.",
+)
+@click.option(
+    "--chip",
+    help="Of --target: the chip that it is meant to run on, such as A17Pro; every one from A14 and M1 on, without it.",
+)
+@click.option(
+    "--statistics",
+    type=click.Path(path_type=Path),
+    help="Of --target: what `milopt calibrate` wrote; ops whose ranges it lacks are told.",
+)
+@click.option("--all", "every", is_flag=True, help="Of --target: list ops as well that no scheme concerns.")
 @click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
 def inspect(
     model: Path,
@@ -56,21 +73,34 @@ def inspect(
     drawing: Path | None,
     name: str | None,
     depth: int | None,
+    target: str | None,
+    compute_unit: str | None,
+    chip: str | None,
+    statistics: Path | None,
+    every: bool,
     force: bool,
     as_json: bool,
 ) -> None:
-    """Tell what MODEL consists of, or draw it.
+    """Tell what MODEL consists of, draw it, or tell which quantization schemes fit it.
 
     Of each function: opset, inputs, states, outputs, ops by type, constants, and bytes of weights by type. Where the
     description says more than a type, such as an image, it is told as well.
+
+    With --target: of each op whether 8-bit, 4-bit and 4-bit block-wise weights fit it, and 8-bit activations, signed
+    and unsigned; or the rule that speaks against it, with its source.
     """
     if depth is not None and name is None:
         raise click.UsageError("--depth needs --op, the op to go from")
+    question = _question(target, compute_unit, chip, statistics, every=every)
+    if question is not None and (drawing is not None or name is not None):
+        raise click.UsageError("--target asks about all ops: --graph and --op do not go with it")
     if drawing is not None:
         _check_drawing(drawing, force=force)
     with working(f"inspecting {model.name}"):
         loaded = open_model(model, "zeros")  # it tells of no values
-        if drawing is None and name is None:
+        if question is not None:
+            text = answer(question, loaded, choose_stages(loaded, stage, function), function, as_json=as_json)
+        elif drawing is None and name is None:
             text = _inventory(loaded, choose_stages(loaded, stage, function), function, as_json=as_json)
         else:
             if name is None:
@@ -83,6 +113,19 @@ def inspect(
             else:
                 text = _draw(part, drawing, force=force, as_json=as_json)
     click.echo(text)
+
+
+def _question(
+    target: str | None, compute_unit: str | None, chip: str | None, statistics: Path | None, *, every: bool
+) -> Question | None:
+    """What is asked about schemes; None when nothing is."""
+    if target is not None:
+        return Question.of(target, compute_unit or "all", chip, statistics, every=every)
+    given = {"--compute-unit": compute_unit, "--chip": chip, "--statistics": statistics, "--all": every}
+    for option, value in given.items():
+        if value:
+            raise click.UsageError(f"{option} needs --target, such as --target iOS17")
+    return None
 
 
 def _check_drawing(path: Path, *, force: bool) -> None:
