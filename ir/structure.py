@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from .constants import SMALLEST_WEIGHT
 from .errors import Subject
 from .proto.function_reader import EXTRA_ATTRIBUTES
 from .pymil import mil_list, opset_of, takes_several
@@ -46,26 +47,34 @@ def _add_block(found: list[Any], block: Any, inputs: Iterable[Any]) -> None:
     found += ("outputs", *block.outputs)
 
 
-def structural_hash(program: Any) -> str:
+def structural_hash(program: Any, *, weights: bool = True) -> str:
     """A hash of all that `equality.first_difference` compares: equal programs have equal ones, in any process.
 
-    Reads every weight; their pages are given back.
+    Args:
+        program: what to hash.
+        weights: read every weight; their pages are given back. Without, tensors of `SMALLEST_WEIGHT` elements and more
+            count by their types and names alone.
 
     Returns:
         64 hexadecimal digits.
     """
     whole = hashlib.blake2b(digest_size=32)
-    for _, digest in fingerprints(program):
+    for _, digest in fingerprints(program, weights=weights):
         whole.update(digest)
     return whole.hexdigest()
 
 
-def fingerprints(program: Any) -> Iterator[tuple[Subject, bytes]]:
-    """A hash of each op, and of each function's border, in order; an op's blocks follow it."""
+def fingerprints(program: Any, *, weights: bool = True) -> Iterator[tuple[Subject, bytes]]:
+    """A hash of each op, and of each function's border, in order; an op's blocks follow it.
+
+    Args:
+        program: what to hash.
+        weights: see `structural_hash`.
+    """
     for name, function in program.functions.items():
         border = [str(opset_of(function)), *map(_declared, function.inputs.values())]
         yield Subject(name), _digest([name, *border, *map(_declared, function.outputs)])
-        yield from ((Subject(name, *what), digest) for what, digest in _of_block(function))
+        yield from ((Subject(name, *what), digest) for what, digest in _of_block(function, weights=weights))
 
 
 def first_change(before: Sequence[tuple[Subject, bytes]], after: Sequence[tuple[Subject, bytes]]) -> Subject | None:
@@ -96,7 +105,7 @@ def _beyond(
             yield each
 
 
-def _of_block(block: Any) -> Iterator[tuple[tuple[str, str], bytes]]:
+def _of_block(block: Any, *, weights: bool) -> Iterator[tuple[tuple[str, str], bytes]]:
     for operation in block.operations:
         words = [operation.op_type, operation.name]
         words += [f"{parameter}={var.name}" for parameter, var in input_values(operation)]
@@ -104,10 +113,10 @@ def _of_block(block: Any) -> Iterator[tuple[tuple[str, str], bytes]]:
         words.append(repr(getattr(operation, EXTRA_ATTRIBUTES, {})))
         for nested in operation.blocks:
             words += ["block", *map(_declared, nested.inputs), "gives", *map(_declared, nested.outputs)]
-        value = _value_digest(operation.outputs[0].val) if operation.op_type == "const" else b""
+        value = b"" if operation.op_type != "const" else _constant_digest(operation.outputs[0].val, weights=weights)
         yield (operation.name, operation.op_type), _digest(words, value)
         for nested in operation.blocks:
-            yield from _of_block(nested)
+            yield from _of_block(nested, weights=weights)
 
 
 def _declared(var: Any) -> str:
@@ -117,6 +126,11 @@ def _declared(var: Any) -> str:
 def _digest(words: Iterable[str], more: bytes = b"") -> bytes:
     joined = "\0".join(words).encode("utf-8", "surrogatepass")
     return hashlib.blake2b(joined + b"\0" + more, digest_size=16).digest()
+
+
+def _constant_digest(value: Any, *, weights: bool) -> bytes:
+    is_weight = isinstance(value, np.ndarray) and value.size >= SMALLEST_WEIGHT
+    return b"" if is_weight and not weights else _value_digest(value)
 
 
 def _value_digest(value: Any) -> bytes:

@@ -1,0 +1,113 @@
+"""Gathers the statistics of one value, sample by sample."""
+
+from __future__ import annotations
+
+import math
+
+import attrs
+import numpy as np
+
+from .channel_tally import ChannelTally
+from .counting import GridCounter, chunks
+from .sums import Sum
+from .tensor_statistics import MovingRange, TensorStatistics
+
+
+@attrs.define(eq=False)
+class TensorTally:
+    """The statistics of one value in the making; for one thread at a time, in constant memory.
+
+    Attributes:
+        name: the value's name.
+        dtype: `fp16` or `fp32`, as the program has it.
+        shape_words: its shape in MIL's words.
+        histogram: whether to count its elements and sum them (`add`), or to keep the range only.
+        moving: the weight of a new sample in moving averages of the range; None for none.
+        channel_axis: the axis to keep statistics of each channel for; None for none.
+    """
+
+    name: str
+    dtype: str
+    shape_words: str = ""
+    histogram: bool = attrs.field(default=True, kw_only=True)
+    moving: float | None = attrs.field(default=None, kw_only=True)
+    channel_axis: int | None = attrs.field(default=None, kw_only=True)
+    _counter: GridCounter = attrs.field(init=False, factory=GridCounter)
+    _moving: MovingRange | None = attrs.field(init=False, default=None)
+    _channels: ChannelTally | None = attrs.field(init=False, default=None)
+    _minimum: float = attrs.field(init=False, default=math.inf)
+    _maximum: float = attrs.field(init=False, default=-math.inf)
+    _elements: int = attrs.field(init=False, default=0)
+    _samples: int = attrs.field(init=False, default=0)
+    _not_finite: int = attrs.field(init=False, default=0)
+    _sums: Sum = attrs.field(init=False, factory=Sum)
+    _squares: Sum = attrs.field(init=False, factory=Sum)
+
+    def __attrs_post_init__(self) -> None:
+        if self.channel_axis is not None:
+            self._channels = ChannelTally(self.channel_axis)
+
+    def add(self, values: np.ndarray, *, samples: int = 1) -> None:
+        """Takes the elements of one run, or of one that holds several samples; floats of any shape."""
+        minimum, maximum, not_finite = math.inf, -math.inf, 0
+        sums, squares = Sum(), Sum()
+        for chunk in chunks(values):
+            finite, lost = self._count(chunk)
+            not_finite += lost
+            if finite.size:
+                minimum, maximum = min(minimum, float(finite.min())), max(maximum, float(finite.max()))
+                if self.histogram:
+                    wide = finite.astype(np.float64)
+                    sums = sums.add(float(wide.sum()))
+                    np.multiply(wide, wide, out=wide)
+                    squares = squares.add(float(wide.sum()))
+        self._sums, self._squares = self._sums.merge(sums), self._squares.merge(squares)
+        self.add_range(minimum, maximum, values.size, not_finite=not_finite, samples=samples)
+        if self._channels is not None:
+            self._channels.add(values)
+
+    def add_range(
+        self, minimum: float, maximum: float, elements: int, *, not_finite: int = 0, samples: int = 1
+    ) -> None:
+        """Takes what one run found.
+
+        Args:
+            minimum: the least finite element; what is not finite tells that there was none.
+            maximum: the greatest finite element, likewise.
+            elements: how many there were, those included that are not finite.
+            not_finite: how many these were.
+            samples: how many samples the run held.
+        """
+        self._elements += elements
+        self._not_finite += not_finite
+        self._samples += samples if elements else 0
+        if not (math.isfinite(minimum) and math.isfinite(maximum)):
+            return
+        self._minimum, self._maximum = min(self._minimum, minimum), max(self._maximum, maximum)
+        if self.moving is not None:
+            before = self._moving
+            first = MovingRange(minimum, maximum, self.moving)
+            self._moving = first if before is None else before.followed_by(minimum, maximum)
+
+    def finish(self) -> TensorStatistics:
+        """The statistics so far."""
+        return TensorStatistics(
+            self.name,
+            self.dtype,
+            self.shape_words,
+            self._elements,
+            self._samples,
+            self._minimum,
+            self._maximum,
+            self._not_finite,
+            self._sums if self.histogram else None,
+            self._squares if self.histogram else None,
+            self._counter.finish() if self.histogram else None,
+            self._moving,
+            self._channels.finish() if self._channels is not None else None,
+        )
+
+    def _count(self, chunk: np.ndarray) -> tuple[np.ndarray, int]:
+        """The finite elements of a chunk, and how many others it has."""
+        lost = self._counter.add_chunk(chunk) if self.histogram else chunk.size - int(np.isfinite(chunk).sum())
+        return (chunk[np.isfinite(chunk)] if lost else chunk), lost
