@@ -13,7 +13,13 @@ if TYPE_CHECKING:
     from .ir.opening import load as load
     from .ir.text.printer import print_program as print_program
     from .ir.text.reading import parse_program as parse_program
+    from .passes.analysis.calibration.statistics import CalibrationStatistics as CalibrationStatistics
+    from .passes.analysis.collecting.calibrate import calibrate as calibrate
+    from .passes.analysis.collecting.interruption import CalibrationInterrupted as CalibrationInterrupted
     from .passes.manager import PassManager as PassManager
+    from .passes.proving.comparing.compare import compare as compare
+    from .passes.proving.comparing.evaluate import evaluate as evaluate
+    from .passes.proving.comparing.records import Comparison as Comparison
     from .pipelines.optimize import Optimization as Optimization
     from .pipelines.optimize import optimize as optimize
     from .pipelines.text import parse_pipeline as parse_pipeline
@@ -21,13 +27,19 @@ if TYPE_CHECKING:
 
 # Importing coremltools takes a second, so that nothing of it is imported before it is used (PEP 562).
 _HOMES = {
+    "CalibrationInterrupted": ".passes.analysis.collecting.interruption",
+    "CalibrationStatistics": ".passes.analysis.calibration.statistics",
     "CheckFailure": ".ir.errors",
+    "Comparison": ".passes.proving.comparing.records",
     "MiloptError": ".ir.errors",
     "Model": ".ir.model",
     "Optimization": ".pipelines.optimize",
     "PassManager": ".passes.manager",
     "Session": ".runtime.session",
     "TextError": ".ir.diagnostics",
+    "calibrate": ".passes.analysis.collecting.calibrate",
+    "compare": ".passes.proving.comparing.compare",
+    "evaluate": ".passes.proving.comparing.evaluate",
     "load": ".ir.opening",
     "optimize": ".pipelines.optimize",
     "parse_pipeline": ".pipelines.text",

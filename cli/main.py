@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import click
 
+from .commands.calibrate import calibrate
+from .commands.compare import compare
 from .commands.diff import diff
+from .commands.evaluate import evaluate
 from .commands.export import export
 from .commands.inspect import inspect
 from .commands.listings import passes, pipelines
@@ -25,5 +28,5 @@ def milopt() -> None:
     """
 
 
-for _command in (optimize, run, print_, verify, inspect, diff, export, passes, pipelines):
+for _command in (optimize, calibrate, run, print_, verify, inspect, diff, compare, evaluate, export, passes, pipelines):
     milopt.add_command(_command)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
 from rich.table import Table
+
+from .console import console
 
 if TYPE_CHECKING:
     from ..passes.remarks import Remark
@@ -28,12 +28,14 @@ def format_bytes(size: float) -> str:
 
 def show_report(report: Report, output: Path) -> None:
     """Prints what was compressed, what was left alone and why, and the sizes."""
-    console = _console()
+    out = console()
     if report.done:
-        console.print(_done(report))
+        out.print(_done(report))
+    if report.activations:
+        out.print(_activations(report))
     if report.left_alone:
-        console.print(_left_alone(report))
-    console.print(_sizes(report, output), soft_wrap=True)
+        out.print(_left_alone(report))
+    out.print(_sizes(report, output), soft_wrap=True)
 
 
 def show_outputs(rows: Sequence[Mapping[str, Any]], samples: int) -> None:
@@ -47,13 +49,7 @@ def show_outputs(rows: Sequence[Mapping[str, Any]], samples: int) -> None:
         shapes = ["x".join(map(str, shape)) or "scalar" for shape in row["shapes"]]
         numbers = [f"{row[key]:.6g}" if key in row else "" for key in ("min", "max", "not_finite")]
         table.add_row(row["name"], row["dtype"], ", ".join(shapes[:4]) + (", ..." if len(shapes) > 4 else ""), *numbers)
-    _console().print(table)
-
-
-def _console() -> Console:
-    return Console(
-        file=sys.stdout, width=None if sys.stdout.isatty() else 120, highlight=False, markup=False, emoji=False
-    )
+    console().print(table)
 
 
 def _done(report: Report) -> Table:
@@ -70,6 +66,23 @@ def _done(report: Report) -> Table:
             format_bytes(before),
             format_bytes(after),
             f"{before / after:.2f}",
+        )
+    return table
+
+
+def _activations(report: Report) -> Table:
+    table = Table("value", "for", "codes", "range from", title="quantized activations", title_justify="left")
+    for column in ("low", "high", "scale"):
+        table.add_column(column, justify="right")
+    for remark in report.activations:
+        data = remark.data
+        low, high = data["range"] or (None, None)
+        table.add_row(
+            data["tensor"],
+            ", ".join(data["readers"]),
+            data["dtype"],
+            data["range_source"],
+            *("" if each is None else f"{each:.4g}" for each in (low, high, data["scale"])),
         )
     return table
 

@@ -63,7 +63,10 @@ def test_public_face_is_what_it_says() -> None:
     import milopt
 
     assert set(milopt.__all__) == {
+        "CalibrationInterrupted",
+        "CalibrationStatistics",
         "CheckFailure",
+        "Comparison",
         "MiloptError",
         "Model",
         "Optimization",
@@ -71,6 +74,9 @@ def test_public_face_is_what_it_says() -> None:
         "Session",
         "TextError",
         "__version__",
+        "calibrate",
+        "compare",
+        "evaluate",
         "load",
         "optimize",
         "parse_pipeline",

@@ -17,7 +17,7 @@ from ..progress import counted, working
 if TYPE_CHECKING:
     from ...ir.model import Model
     from ...ir.weights.store import MissingWeights
-    from ...runtime.samples import Samples
+    from ...runtime.samples import Samples, Sequences
     from ...runtime.session import Session
 
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     "--data",
     type=click.Path(path_type=Path),
     help="An .npz with an array for each input, whose first axis counts the samples; or a folder of one .npz for "
-    "each sample, or of images.",
+    "each sample, or of images, or of such folders: each a sequence of calls that share their states.",
 )
 @click.option(
     "-o",
@@ -71,12 +71,13 @@ def run(
         raise click.UsageError("give --data: " + _takes(opened, settings))
     from ...runtime.results import as_arrays, check_results, summary, write_results
     from ...runtime.session import Session
+    from ...runtime.surface.samples import samples_for
 
     if output is not None:
         check_results(output, overwrite=force)
     with working(f"opening {model.name}"):
         session = Session(opened, settings.pop("function"), **settings)
-        samples = _samples(session, data)
+        samples = samples_for(session.inputs, data)
     results = [as_arrays(outputs) for outputs in _run(session, samples, data, carry_state=carry_state)]
     if output is not None:
         write_results(output, results, overwrite=force)
@@ -102,30 +103,22 @@ def _takes(model: Model, settings: dict[str, Any]) -> str:
     return "the model takes " + ", ".join(f"{each.name}: {each}" for each in inputs)
 
 
-def _samples(session: Session, data: Path) -> Samples:
-    from ...runtime.samples import read_samples
-
-    pictures = [each for each in session.inputs if each.kind == "image"]
-    if len(pictures) != 1 or len(session.inputs) != 1:
-        return read_samples(data)
-    (picture,) = pictures
-    height, width = (picture.shape or (None, None))[:2]
-    return read_samples(data, image=(picture.name, (width, height) if width and height else None))
-
-
-def _run(session: Session, samples: Samples, data: Path, *, carry_state: bool) -> Iterator[dict[str, Any]]:
+def _run(session: Session, samples: Samples | Sequences, data: Path, *, carry_state: bool) -> Iterator[dict[str, Any]]:
+    """The outputs of each call; those of a sequence go on with one state."""
     from ...ir.errors import RunError
 
     carried = session.make_state() if carry_state and session.states else None
     names = {feature.name for feature in session.inputs}
     unused: set[str] = set()
     for index, sample in enumerate(counted(samples, "running")):
-        for name in sorted(sample.keys() - names - unused):
-            click.echo(f"note: {name!r} is no input of the model, and not used", err=True)
-            unused.add(name)
         state = carried or (session.make_state() if session.states else None)
-        try:
-            yield session.run({name: value for name, value in sample.items() if name in names}, state)
-        except RunError as error:
-            place = f"{data}, sample {index}" + (f", {error.where}" if error.where else "")
-            raise RunError(error.message, where=place, hint=error.hint) from error
+        calls: Any = sample if isinstance(sample, list) else [sample]
+        for call in calls:
+            for name in sorted(call.keys() - names - unused):
+                click.echo(f"note: {name!r} is no input of the model, and not used", err=True)
+                unused.add(name)
+            try:
+                yield session.run({name: value for name, value in call.items() if name in names}, state)
+            except RunError as error:
+                place = f"{data}, sample {index}" + (f", {error.where}" if error.where else "")
+                raise RunError(error.message, where=place, hint=error.hint) from error

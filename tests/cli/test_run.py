@@ -85,6 +85,18 @@ def test_states_start_with_zeros_or_are_carried_on(milopt: Command, tmp_path: Pa
     assert not np.allclose(found[0][1], found[1][1], atol=0.05)
 
 
+def test_folders_in_a_folder_are_sequences_of_calls(milopt: Command, tmp_path: Path) -> None:
+    one = np.full((1, 40), 0.5, np.float16)
+    for sequence in ("a", "b"):
+        (tmp_path / "in" / sequence).mkdir(parents=True)
+        for call in range(2):
+            np.savez(tmp_path / "in" / sequence / f"{call}.npz", x=one)
+    assert milopt("run", "@states", "--data", "@/in", "-o", "@/out.npz").code == DONE
+    (outputs,) = np.load(tmp_path / "out.npz").values()
+    first, second, third, fourth = (float(each.flat[0]) for each in outputs)
+    assert (third, fourth) == (first, second) != (first, first)  # the state goes on inside of each sequence
+
+
 def test_labels_and_probabilities_are_arrays(milopt: Command, tmp_path: Path) -> None:
     np.savez(tmp_path / "in.npz", x=np.random.default_rng(2).standard_normal((4, 1, 200)).astype(np.float32))
 
