@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from functools import cache
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import attrs
 
 from ..ir.targets import parse_target
-from ..passes.options import option, options_of
+from ..passes.options import option
 from ..passes.pipeline import Member, NamedPipeline
 from ..passes.registry import register_own
-from ..passes.transforms.quantize_weights import QuantizeWeights
 from .by_target import pipeline_for
 from .canonical_form import CanonicalForm
+from .open_options import configured_passes, open_options
 from .schemes import SCHEMES, Scheme
 
 # coremltools' own pipelines by its names for them, and what each is for.
@@ -24,8 +24,6 @@ _COREMLTOOLS = {
     "default_sparsification": "`coremltools-default`, and first it stores weights that training pruned sparsely.",
     "backend_mlprogram": "What coremltools runs last, before it writes an ML program.",
 }
-# What a scheme leaves open are options of its pipeline.
-_OPEN: dict[str, type[Any]] = {"w8": QuantizeWeights}
 
 
 @attrs.frozen(kw_only=True)
@@ -48,7 +46,7 @@ class SchemePipeline(NamedPipeline):
         """The passes of the scheme for the target."""
         chosen = attrs.asdict(self, recurse=False)
         target = parse_target(chosen.pop("target"))
-        return pipeline_for(target, self.scheme.name, weights=QuantizeWeights(**chosen)).elements
+        return pipeline_for(target, self.scheme.name, passes=configured_passes(self.scheme.name, chosen)).elements
 
 
 @attrs.frozen(kw_only=True)
@@ -74,8 +72,7 @@ class CoremltoolsPipeline(NamedPipeline):
 
 
 def _class_of_scheme(scheme: Scheme) -> type[NamedPipeline]:
-    kept_open = options_of(_OPEN[scheme.name]) if scheme.name in _OPEN else {}
-    fields = {name.replace("-", "_"): each.field() for name, each in kept_open.items()}
+    fields = {name.replace("-", "_"): each.field() for name, each in open_options(scheme.name).items()}
     summary = f"{scheme.summary[0].upper()}{scheme.summary[1:]}."
     body = {"scheme": scheme, "__doc__": summary, "__annotations__": dict.fromkeys(fields, "Any"), **fields}
     return attrs.frozen(kw_only=True)(type(scheme.name, (SchemePipeline,), body))

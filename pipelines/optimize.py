@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import attrs
@@ -12,14 +12,17 @@ from ..ir.errors import CheckFailure, TargetError
 from ..ir.model import Model
 from ..ir.opening import load
 from ..ir.targets import Opset, parse_target
+from ..passes.analysis.calibration.statistics import CalibrationStatistics
 from ..passes.instrumentation.base import Instrumentation
 from ..passes.instrumentation.verify_each import VerifyEach
 from ..passes.manager import PassManager
 from ..passes.remarks import Remark
 from ..passes.transforms.quantize_weights import QuantizeWeights
 from .by_target import pipeline_for
+from .data import Data
+from .open_options import configured_passes
 from .report import Report
-from .schemes import KNOWN_RISKS
+from .schemes import KNOWN_RISKS, scheme_named
 
 
 @attrs.frozen
@@ -35,28 +38,35 @@ class Optimization:
     report: Report
 
 
-def optimize(
+def optimize(  # noqa: PLR0913 - each is a choice of its own
     model: Model | str | os.PathLike[str],
     *,
     target: str | None = None,
     scheme: str = "w8",
+    samples: Iterable[Any] | None = None,
+    statistics: CalibrationStatistics | str | os.PathLike[str] | None = None,
     strict: bool = False,
     instrumentations: Sequence[Instrumentation] | None = None,
-    **weight_options: Any,
+    on_progress: Callable[[int], None] | None = None,
+    **options: Any,
 ) -> Optimization:
     """Compresses a model with the pipeline of a deployment target.
 
     Args:
         model: from `load`, or the path of one; it is not changed.
         target: such as `iOS17` or `macOS15`; the model's own when not given.
-        scheme: `w8` (int8 weights per output channel) or `none` (raise the opset only).
+        scheme: `w8` (int8 weights per output channel), `w8a8` (activations as well), or `none` (raise the opset only).
+        samples: what to calibrate on, for schemes that need it; see `calibrate`.
+        statistics: in place of samples: what `calibrate` gave, or the file that it was saved in.
         strict: fail when nothing was compressed, or something was not that could have been.
         instrumentations: what runs around each pass; by default the verifier.
-        weight_options: options of the pass `quantize-weights`: dtype, mode, granularity, min_elements.
+        on_progress: called with the number of samples that are done.
+        options: of the scheme's passes, such as `dtype`, `observer`, `activation_mode`; see `milopt pipelines NAME`.
 
     Raises:
         TargetError: the target is unknown, older than the model, or can not encode the scheme.
-        OptionError: a weight option does not exist or does not take the value.
+        OptionError: an option does not exist or does not take the value, or samples are missing or not used.
+        RunError: a sample does not fit the model.
         PassFailure: a pass failed.
         CheckFailure: `strict` did not hold.
     """
@@ -65,13 +75,13 @@ def optimize(
     if not isinstance(model, Model):
         model = load(model)
     opset = model.opset if target is None else parse_target(target)
-    weights = QuantizeWeights.from_options(weight_options)
-    pipeline = pipeline_for(opset, scheme, weights=weights)
-    _require_not_lower(model, opset)
-    manager = PassManager(pipeline, (VerifyEach(),) if instrumentations is None else instrumentations)
+    _require_possible(model, opset, scheme, options)
+    data = Data(samples, statistics, on_progress)
+    passes = configured_passes(scheme, options | data.options_for(scheme_named(scheme), model, options))
+    pipeline = pipeline_for(opset, scheme, passes=passes)
     result = model.copy()  # constants are shared with the model that came in
     before = weight_bytes(*result.programs.values())
-    remarks = _run(result, manager)
+    remarks = _run(result, PassManager(pipeline, (VerifyEach(),) if instrumentations is None else instrumentations))
     report = Report(
         model=model.name,
         opset_before=str(model.opset),
@@ -79,17 +89,20 @@ def optimize(
         scheme=scheme,
         pipeline=str(pipeline),
         remarks=remarks,
-        notes=_risks(opset, scheme, weights) if any(r.kind == "passed" for r in remarks) else (),
+        notes=_notes(opset, scheme, passes.weight) if any(r.kind == "passed" for r in remarks) else (),
         weight_bytes_before=before,
         weight_bytes_after=weight_bytes(*result.programs.values()),
+        samples=tuple(data.remarks),
         package_bytes_before=model.package.size if model.package else None,
     )
-    if strict and scheme != "none":
+    if strict and report.scheme != "none":
         _require_strict(report)
     return Optimization(result, report)
 
 
-def _require_not_lower(model: Model, target: Opset) -> None:
+def _require_possible(model: Model, target: Opset, scheme: str, options: Mapping[str, Any]) -> None:
+    """What can be told before any sample runs."""
+    pipeline_for(target, scheme, passes=configured_passes(scheme_named(scheme).name, options))
     if model.opset > target:
         raise TargetError(
             f"the model needs {model.opset}; it can not be lowered to {target}",
@@ -109,19 +122,24 @@ def _at_stage(remark: Remark, label: str) -> Remark:
     return attrs.evolve(remark, function=f"{label}/{remark.function}") if label else remark
 
 
-def _risks(target: Opset, scheme: str, weights: QuantizeWeights) -> tuple[str, ...]:
-    now = (scheme, weights.dtype, weights.mode)
-    concerned = (r for r in KNOWN_RISKS if (r.scheme, r.dtype, r.mode) == now and target < r.before)
-    return tuple(f"{risk.id}: {risk.text} ({risk.source})" for risk in concerned)
+def _notes(target: Opset, scheme: str, weights: QuantizeWeights) -> tuple[str, ...]:
+    """What is to be known about a result: the scheme's advice, and faults of the systems that run it."""
+    concerned = (
+        risk
+        for risk in KNOWN_RISKS
+        if scheme in risk.schemes and (risk.dtype, risk.mode) == (weights.dtype, weights.mode) and target < risk.before
+    )
+    advice = scheme_named(scheme).advice
+    return (*([advice] if advice else []), *(f"{risk.id}: {risk.text} ({risk.source})" for risk in concerned))
 
 
 def _require_strict(report: Report) -> None:
-    if not report.done:
-        raise CheckFailure("nothing was compressed", where=report.model, hint="run without --strict to see why")
+    if report.lacking:
+        raise CheckFailure(report.lacking[0], where=report.model, hint="run without --strict to see why")
     if report.missed:
         first = report.missed[0]
         raise CheckFailure(
-            f"{len(report.missed)} weights were missed, first {first.op!r}: {first.message}",
+            f"{len(report.missed)} ops were missed, first {first.op!r}: {first.message}",
             where=report.model,
             hint=first.suggestion or "run without --strict to see all",
         )

@@ -7,7 +7,11 @@ from typing import Any
 
 import attrs
 
+from ..passes.base import Pass
 from ..passes.remarks import Remark
+from ..passes.transforms.insert_quantize_dequantize import InsertQuantizeDequantize
+from ..passes.transforms.quantize_weights import QuantizeWeights
+from .schemes import scheme_named
 
 
 @attrs.frozen
@@ -21,6 +25,7 @@ class Report:
         scheme: the scheme's name.
         pipeline: the text of the pipeline that ran.
         remarks: everything the passes said, in order.
+        samples: what there is to say about the samples that it was calibrated on.
         notes: what is known to go wrong with such models.
         weight_bytes_before: bytes of constants in weight files, before.
         weight_bytes_after: the same, after.
@@ -37,13 +42,32 @@ class Report:
     notes: tuple[str, ...]
     weight_bytes_before: int
     weight_bytes_after: int
+    samples: tuple[Remark, ...] = ()
     package_bytes_before: int | None = None
     package_bytes_after: int | None = None
 
     @property
     def done(self) -> tuple[Remark, ...]:
-        """The remarks on what was compressed."""
-        return tuple(remark for remark in self.remarks if remark.kind == "passed")
+        """The remarks on weights that were compressed."""
+        return self._passed(QuantizeWeights)
+
+    @property
+    def activations(self) -> tuple[Remark, ...]:
+        """The remarks on activations that were quantized."""
+        return self._passed(InsertQuantizeDequantize)
+
+    def _passed(self, cls: type[Pass]) -> tuple[Remark, ...]:
+        return tuple(each for each in self.remarks if each.kind == "passed" and each.pass_name == cls.pass_name())
+
+    @property
+    def lacking(self) -> tuple[str, ...]:
+        """What the scheme is for and did not do anywhere, in words."""
+        found = []
+        if self.scheme != "none" and not self.done:
+            found.append("nothing was compressed")
+        if scheme_named(self.scheme).needs_samples and not self.activations:
+            found.append("no activation was quantized")
+        return tuple(found)
 
     @property
     def left_alone(self) -> tuple[Remark, ...]:
@@ -57,7 +81,7 @@ class Report:
 
     @property
     def reasons(self) -> dict[str, int]:
-        """How many constants were left alone for which reason, the most frequent first."""
+        """How many ops were left alone for which reason, the most frequent first."""
         return dict(Counter(remark.code for remark in self.left_alone).most_common())
 
     @property
@@ -79,6 +103,8 @@ class Report:
             "weight_ratio": self.weight_ratio,
             "package_ratio": self.package_ratio,
             "reasons": self.reasons,
+            "lacking": self.lacking,
             "compressed": len(self.done),
+            "quantized_activations": len(self.activations),
             "missed": len(self.missed),
         }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import attrs
 
 from ..ir.errors import TargetError, did_you_mean
-from ..ir.targets import IOS15, IOS16, IOS18, Opset
+from ..ir.targets import IOS15, IOS16, IOS17, IOS18, Opset
 
 
 @attrs.frozen
@@ -17,12 +17,16 @@ class Scheme:
         summary: one line.
         since: the first opset that can encode it.
         reason: why earlier ones can not.
+        advice: what has to be known before it is used; told with each result.
+        needs_samples: whether it has to see data.
     """
 
     name: str
     summary: str
     since: Opset
     reason: str
+    advice: str = ""
+    needs_samples: bool = False
 
 
 SCHEMES = (
@@ -33,6 +37,16 @@ SCHEMES = (
         IOS16,
         "it has no op for compressed weights: constexpr_affine_dequantize came with iOS16",
     ),
+    Scheme(
+        "w8a8",
+        "8-bit weights and activations, for models that run mostly on the Neural Engine; needs samples",
+        IOS17,
+        "it has no ops for quantized activations: quantize and dequantize came with iOS17",
+        "quantized activations pay when the model runs fully or mostly on the Neural Engine, and make it slower on the "
+        "CPU and often on the GPU (coremltools' guide, opt-quantization-perf.md); measure on the device, "
+        "--scheme w8 is the safe choice",
+        needs_samples=True,
+    ),
 )
 
 
@@ -42,7 +56,7 @@ class Risk:
 
     Attributes:
         id: a short name.
-        scheme: the scheme it concerns.
+        schemes: those it concerns.
         before: it concerns opsets before this one.
         dtype: it concerns codes of this type.
         mode: it concerns codes of this mode.
@@ -51,7 +65,7 @@ class Risk:
     """
 
     id: str
-    scheme: str
+    schemes: tuple[str, ...]
     before: Opset
     dtype: str
     mode: str
@@ -62,7 +76,7 @@ class Risk:
 KNOWN_RISKS = (
     Risk(
         "ct2114",
-        "w8",
+        ("w8", "w8a8"),
         IOS18,
         "int8",
         "symmetric",

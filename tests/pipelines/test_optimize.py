@@ -24,7 +24,8 @@ from milopt.passes.instrumentation.timing import Timing
 from milopt.passes.pipeline_text import parse_pipeline
 from milopt.passes.transforms.quantize_weights import QuantizeWeights
 from milopt.pipelines.by_target import pipeline_for
-from milopt.pipelines.schemes import SCHEMES
+from milopt.pipelines.open_options import configured_passes
+from milopt.pipelines.schemes import SCHEMES, scheme_named
 from support.editing import find_op
 from support.packages import (
     PACKAGES,
@@ -226,8 +227,8 @@ def test_wrong_option_is_refused(options: dict[str, Any], message: str, shelf: S
 @pytest.mark.parametrize("opset", [IOS15, IOS16, IOS17, IOS18, IOS26], ids=str)
 @pytest.mark.parametrize("scheme", [each.name for each in SCHEMES])
 def test_pipeline_prints_to_text_that_rebuilds_it(opset: Opset, scheme: str) -> None:
-    if scheme == "w8" and opset == IOS15:
-        with pytest.raises(TargetError, match="iOS15 can not encode the scheme 'w8'"):
+    if opset < scheme_named(scheme).since:
+        with pytest.raises(TargetError, match=f"{opset} can not encode the scheme '{scheme}'"):
             pipeline_for(opset, scheme)
         return
     pipeline = pipeline_for(opset, scheme)
@@ -236,8 +237,8 @@ def test_pipeline_prints_to_text_that_rebuilds_it(opset: Opset, scheme: str) -> 
 
 
 def test_pipeline_takes_the_quantizer_that_is_given() -> None:
-    weights_pass = QuantizeWeights(dtype="uint8")
-    assert list(pipeline_for(IOS18, weights=weights_pass).passes())[-1] == weights_pass
+    passes = configured_passes("w8", {"dtype": "uint8"})
+    assert list(pipeline_for(IOS18, passes=passes).passes())[-1] == QuantizeWeights(dtype="uint8")
     assert list(pipeline_for(IOS18).passes())[-1] == QuantizeWeights()
 
 
@@ -278,7 +279,7 @@ def test_strict_fails_when_a_weight_was_missed(shelf: Shelf, tmp_path: Path) -> 
     with pytest.raises(CheckFailure) as caught:
         milopt.optimize(model, strict=True)
     assert str(caught.value) == (
-        "matmul_inputs.mlpackage: 1 weights were missed, first 'table': it is input 'y' of add 'add_0', which is not "
+        "matmul_inputs.mlpackage: 1 ops were missed, first 'table': it is input 'y' of add 'add_0', which is not "
         "known to decode compressed weights (fold it first with common::const_elimination)"
     )
 
