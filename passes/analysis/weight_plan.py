@@ -10,29 +10,10 @@ import numpy as np
 
 from ...ir.weights.files import release_pages
 from ..numerics import channel_peaks
-from ..remarks import RemarkKind
+from .refusal import Refusal
 from .weight_inventory import Constant
 
 Granularity = Literal["per-channel", "per-tensor"]
-
-
-@attrs.frozen
-class Refusal:
-    """Why a constant stays as it is.
-
-    Attributes:
-        kind: `analysis` when policy says so, `missed` when something could be done about it.
-        code: for machines.
-        message: for people.
-        suggestion: what could be done.
-        source: where the rule comes from.
-    """
-
-    kind: RemarkKind
-    code: str
-    message: str
-    suggestion: str | None = None
-    source: str | None = None
 
 
 @attrs.frozen(eq=False)

@@ -33,11 +33,14 @@ class InsertQuantizeDequantize(Pass):
     Rules:
         1. `quantize` and `dequantize` are put in front of and behind conv, conv_transpose, linear, matmul, einsum, add,
            sub and mul of two activations, concat, avg_pool and max_pool (`QUANTIZED_OPS`): each value has one scale,
-           and one pair however many of these ops take it. What else takes a value reads it as it was.
+           and one pair however many of these ops take it. What else takes a value reads it as it was. Attention is
+           quantized where it is written out as matmul, softmax and matmul; as one op it is computed in floats.
         2. The pair of an op's result stands behind its activation (relu, gelu, silu ..., also written out in several
            ops), and everything reads the result through it.
         3. Values that ops only move, repeat or leave out share a scale (`CARRIERS`), and so do the inputs and the
-           output of a concat. What was moved alone from a pair gets no second one; `canonicalize` then moves codes.
+           output of a concat, and what a relu takes through a pair and what it makes of that. What was moved alone
+           from a pair gets no second one; `canonicalize` then moves codes. Behind max_pool, pad, upsampling and relu,
+           which take no codes, another pair of the same scale stands, so that what follows finds one in front.
         4. The range is what the op gives by itself (sigmoid, tanh, relu6, sin ...), else what was measured, within the
            limits of the op (0 for relu). It is one for all values that share a scale: the least that holds those of
            all. A softmax is the exception: [0, 1] is its limit, and its range where nothing was measured, because of
@@ -45,14 +48,17 @@ class InsertQuantizeDequantize(Pass):
         5. Symmetric codes have the scale `max(|low|, |high|) / 127`, unsigned ones `high / 255`, affine ones
            `(high - low) / 255` for the range widened to 0. The scale has the tensor's type: fp16 or fp32.
         6. `quantize` and `dequantize` of the program stay, with their scales, which are those of all values that share
-           them; only what lacks a pair gets one. What ran before changes nothing.
+           them; only what lacks a pair gets one. What ran before changes nothing. A concat shares no scale where its
+           inputs have several already, or where one would be cut off by that of the others: it stays float, with a
+           remark, and each has its own.
         7. Left alone, each with a remark: ops with an input whose range is not known or that held infinities, add, sub
-           and mul with a constant, computed weights of conv, concats that no other such op reads, what overrides skip;
-           and, unless an override forces them, ops that take or make a value of which more than `max-vanishing` of
-           the numbers would become 0 (by the scale of a concat too), and squares and sums of squares on their way to a
-           root or logarithm. Results stay float, with a remark, that only softmax, norms or attention read, that are
-           outputs (unless `outputs`) or go to a state, or behind which a batch_norm or the like stands that another
-           pass would fuse.
+           and mul with a constant, computed weights of conv, concats that no other such op reads (only outputs do, or
+           softmax), with what goes nowhere else, what overrides skip; and, unless an override forces them, ops that
+           take or make a value of which more than `max-vanishing` of the numbers would become 0 (by the scale of a
+           concat too: numbers of which only the range is known are taken to be spread evenly over it), and squares
+           and sums of squares on their way to a root or logarithm. Results stay float, with a remark, that only
+           softmax, norms or attention read, that are outputs (unless `outputs`) or go to a state, or behind which a
+           batch_norm or the like stands that another pass would fuse.
         8. Refused: targets before iOS 17, which lack both ops, and statistics in which fewer than half of the values
            are found that they are needed for.
 

@@ -124,8 +124,10 @@ def test_pipelines_are_listed_by_name_and_by_target(milopt: Command) -> None:
     heads = [line for line in by_target.splitlines() if not line.startswith(" ")]
     assert heads == [", ".join([opset.ios, *opset.aliases]) for opset in OPSETS]
     rows = [line.split(maxsplit=1) for line in by_target.splitlines() if line.startswith(" ")]
-    assert [row[0] for row in rows] == ["none", "w8"] * len(OPSETS)
-    assert [row[1].startswith("not possible: ") for row in rows] == [False, True, *[False] * 8]
+    assert [row[0] for row in rows] == ["none", "w8", "w8a8"] * len(OPSETS)
+    assert [row[1].startswith("not possible: ") for row in rows] == [
+        False, True, True, False, False, True, *[False] * 9
+    ]  # fmt: skip
     for _, text in rows:
         if not text.startswith("not possible"):
             assert str(parse_pipeline(text)) == text
@@ -134,9 +136,15 @@ def test_pipelines_are_listed_by_name_and_by_target(milopt: Command) -> None:
 @pytest.mark.parametrize("name", ["iOS18", "macos15", "visionOS2"])
 def test_pipelines_of_one_target_are_listed(name: str, milopt: Command) -> None:
     names = "iOS18, macOS15, watchOS11, tvOS18, visionOS2"
-    none, w8 = "program(raise-opset{target=iOS18})", "program(raise-opset{target=iOS18}, quantize-weights)"
-    assert milopt("pipelines", "--target", name).out.splitlines() == [names, f"    none  {none}", f"    w8    {w8}"]
-    assert json.loads(milopt("pipelines", "--target", name, "--json").out) == {names: {"none": none, "w8": w8}}
+    passes = {
+        "none": "",
+        "w8": ", quantize-weights",
+        "w8a8": ", insert-quantize-dequantize, function(canonicalize), quantize-weights",
+    }
+    texts = {scheme: f"program(raise-opset{{target=iOS18}}{rest})" for scheme, rest in passes.items()}
+    lines = [f"    {scheme:5} {text}" for scheme, text in texts.items()]
+    assert milopt("pipelines", "--target", name).out.splitlines() == [names, *lines]
+    assert json.loads(milopt("pipelines", "--target", name, "--json").out) == {names: texts}
 
 
 def test_pipelines_are_listed_for_machines(milopt: Command) -> None:

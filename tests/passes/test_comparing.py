@@ -173,6 +173,7 @@ def test_states_are_compared_after_each_sequence() -> None:
     carried = compare(before, after, STEPS, carry_state=True)
 
     assert [each.name for each in sequence.outputs] == ["twice", "state 'cache'"]
+    assert [each.label for each in sequence.outputs] == ["twice", "state 'cache'"]
     assert (single.samples, sequence.samples, carried.samples) == (3, 1, 3)
     assert sequence.outputs[1].elements == 64
     assert single.outputs[1].elements == 3 * 64

@@ -10,7 +10,6 @@ import pytest
 from milopt.ir.pymil import mb
 from milopt.ir.targets import IOS18
 from milopt.passes.analyses import AnalysisManager
-from milopt.passes.analysis.activations.evidence import Refusal
 from milopt.passes.analysis.activations.tables import QUANTIZED_OPS
 from milopt.passes.analysis.calibration.function_statistics import FunctionStatistics
 from milopt.passes.analysis.calibration.statistics import CalibrationStatistics
@@ -21,6 +20,7 @@ from milopt.passes.analysis.eligibility.engine_rules import ENGINE_RULES
 from milopt.passes.analysis.eligibility.records import LEVELS, Conditions
 from milopt.passes.analysis.eligibility.rule import judge
 from milopt.passes.analysis.eligibility.schemes import ACTIVATION_SCHEMES, SCHEMES
+from milopt.passes.analysis.refusal import Refusal
 from support.eligible import ADD, CONV, LINEAR, MATMUL, MUL, Asked, conv_of, of_one, of_two
 from support.program_registry import fp16, fp32, int32, integers, weights
 

@@ -133,16 +133,6 @@ def test_a_pair_that_comes_too_late_is_repeated() -> None:
     assert made is not find_op(after, "xd")
 
 
-def test_a_concat_of_trained_values_takes_the_widest_scale() -> None:
-    def body(x: Any) -> Any:
-        parts = [pair(conv(x, "a"), 0.5, "ad"), pair(conv(x, "b"), 2.0, "bd")]
-        return conv(mb.concat(values=parts, axis=1, name="z"), "last")
-
-    after = inserted(image(body), ranges=ALL)
-    assert float(find_op(after, "last").x.op.scale.val) == 2.0
-    assert [value.op.name for value in find_op(after, "z").values] == ["ad", "bd"]
-
-
 def test_scales_for_each_channel_stay() -> None:
     scales = np.array([1, 0.5, 0.25, 2], np.float16)
 

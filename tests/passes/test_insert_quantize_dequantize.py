@@ -210,6 +210,18 @@ def test_statistics_that_say_too_little(more: dict[str, Any], code: str) -> None
     assert codes(run(program, calibration=statistics(tensors)))["first"] == code
 
 
+@pytest.mark.parametrize(("name", "op", "is_made"), [("x", "first", False), ("r", "second", True)])
+def test_infinities_are_advised_on_by_where_they_come_from(name: str, op: str, is_made: bool) -> None:  # noqa: FBT001
+    program = image(two_convs)
+    values = values_in(program.functions["main"])
+    tensors = {each: statistics_of(values[each], 0.0, 1.0) for each in ("x", "r", "second")}
+    tensors[name] = statistics_of(values[name], 0.0, 1.0, not_finite=3)
+    remarks = run(program, calibration=statistics(tensors)).remarks
+    advice = next(remark.suggestion for remark in remarks if remark.op == op and remark.code == "non-finite")
+    assert advice.startswith("mend or leave out the samples with such numbers, and calibrate again")
+    assert ("masks" in advice) is is_made
+
+
 LEFT_ALONE: dict[str, tuple[Callable[[Any], Any], str]] = {
     "constant-operand": (lambda x: mb.add(x=x, y=weights(1, 4, 6, 8), name="op"), "op"),
     "computed-weight": (lambda x: mb.conv(x=x, weight=mb.reshape(x=x, shape=(12, 4, 2, 2)), name="op"), "op"),
@@ -226,6 +238,17 @@ def test_the_reason_is_told(code: str) -> None:
     result = run(image(body), ranges=ALL)
     assert codes(result)[op] == code
     assert find_op(result.program, op).outputs[0].child_ops[:1] != ["quantize"]
+
+
+@pytest.mark.parametrize("op", [mb.add, mb.mul])
+def test_a_value_with_itself_is_no_constant_that_could_be_fused(op: Callable[..., Any]) -> None:
+    def body(x: Any) -> Any:
+        first = conv(x, "first")
+        return conv(op(x=first, y=first, name="twice"), "second")
+
+    result = run(image(body), ranges=ALL)
+    assert "not-fused" not in codes(result).values()
+    assert find_op(result.program, "twice").x.op.op_type == "dequantize"
 
 
 def powers(x: Any) -> Any:

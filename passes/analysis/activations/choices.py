@@ -119,6 +119,12 @@ class Choices:
         found = self.override_of_maker(value)
         return cast("Mode", found.activation_mode) if found and found.activation_mode != _INHERIT else self.mode
 
+    def decides_on(self, value: Any) -> bool:
+        """Whether the user chose a range or codes for a value, other than those for all."""
+        found = self.override_of_maker(value)
+        is_chosen = found is not None and bool(found.observer or found.activation_mode != _INHERIT)
+        return is_chosen or self.given_range(value.name) is not None
+
     def given_range(self, name: str) -> GivenRange | None:
         """The range that the user gave for a value."""
         return next((each for each in self.ranges if fnmatchcase(name, each.tensor)), None)

@@ -9,7 +9,24 @@ import attrs
 
 from ...canonicalization.schemes import Scheme
 from ..calibration.tensor_statistics import Range
-from .evidence import Refusal
+from ..refusal import Refusal
+
+
+@attrs.frozen(eq=False)
+class Coding:
+    """How a value is quantized.
+
+    Attributes:
+        scheme: scale, zero point and type of the codes.
+        range: the range that it was made for; None where the program had the scheme already.
+        words: where that is known from.
+        group: the number of the group of values that share the scale.
+    """
+
+    scheme: Scheme
+    range: Range | None
+    words: str
+    group: int
 
 
 @attrs.frozen(eq=False)

@@ -9,35 +9,19 @@ import attrs
 import numpy as np
 
 from ....ir.pymil import dtype_of, is_symbolic
-from ...remarks import RemarkKind
 from ..calibration.statistics import CalibrationStatistics
 from ..calibration.tensor_statistics import Range, TensorStatistics
+from ..refusal import Refusal
 from .choices import Choices
 from .classes import chain
 from .limits import ANY, MEASURED_WITHIN, Limits, limits_of
 from .values import stands_for_constant
 
 _SIZE = re.compile(r"[0-9]+|[?]")
+FORCE = "an override with force=true quantizes it"
 _CALIBRATE = "calibrate with samples in which it is computed, or give its range with `ranges`"
-
-
-@attrs.frozen
-class Refusal:
-    """Why something is not quantized.
-
-    Attributes:
-        kind: `analysis` when policy says so, `missed` when something could be done about it.
-        code: for machines.
-        message: for people.
-        suggestion: what could be done.
-        source: where the rule comes from.
-    """
-
-    kind: RemarkKind
-    code: str
-    message: str
-    suggestion: str | None = None
-    source: str | None = None
+_SAMPLES = "mend or leave out the samples with such numbers, and calibrate again"
+_MASKS = "where the model makes them, use large finite numbers such as -40000 in masks"
 
 
 @attrs.frozen(eq=False)
@@ -156,7 +140,7 @@ def _of_limits(value: Any, limits: Limits) -> Evidence:
 def _of_finite(found: TensorStatistics, value: Any, limits: Limits) -> Evidence | Refusal:
     if found.not_finite:
         message = f"{found.not_finite} elements of {value.name!r} were infinite or NaN, which no code stands for"
-        return Refusal("missed", "non-finite", message, "use large finite numbers such as -40000 in masks")
+        return Refusal("missed", "non-finite", message, _SAMPLES if value.op is None else f"{_SAMPLES}; {_MASKS}")
     return Evidence(value, "measured", limits, statistics=found)
 
 

@@ -45,7 +45,9 @@ def fused_result(operation: Any) -> Fused:
 
 def _rescales(operation: Any, value: Any) -> bool:
     """Whether an op on a value and constants is of those that are fused into the op in front."""
-    return operation.op_type in RESCALERS and _takes_nothing_else(operation, {value})
+    if operation.op_type not in RESCALERS or not _takes_nothing_else(operation, {value}):
+        return False
+    return any(isinstance(taken, Var) and taken is not value for _, taken in input_values(operation))
 
 
 def _takes_nothing_else(operation: Any, values: set[Any]) -> bool:

@@ -6,38 +6,24 @@ from collections.abc import Iterable
 from functools import reduce
 from typing import Any
 
-import attrs
 import numpy as np
 
 from ....ir.pymil import dtype_of
 from ...canonicalization.schemes import Scheme
 from ..calibration.tensor_statistics import Range
+from ..refusal import Refusal
 from .classes import Classes, origin
-from .evidence import Evidence, Refusal, Witness, first_known
+from .decisions import Coding
+from .evidence import FORCE, Evidence, Witness, first_known
 from .existing import is_dequantized, schemes_in
 from .routes import idle_joins, is_passed_on
-from .scaling import Codes, scheme_for
-from .sites import Site
-from .vanishing import Shares, is_power
+from .scaling import Codes, scheme_for, unsigned
+from .sharing import disagreement, is_symmetric, misfit, told_by_codes
+from .sites import Site, structural_refusal
+from .vanishing import Shares, has_histogram, is_power
 
-_FORCE = "an override with force=true quantizes it"
 _FOUND = "the program has this scale already"
 _UNKNOWN = frozenset({"no-statistics", "other-type"})
-
-
-@attrs.frozen(eq=False)
-class Coding:
-    """How the values of a group are quantized.
-
-    Attributes:
-        scheme: scale, zero point and type of the codes.
-        range: the range that it was made for; None where the program had the scheme already.
-        words: where that is known from.
-    """
-
-    scheme: Scheme
-    range: Range | None
-    words: str
 
 
 class Groups:
@@ -47,11 +33,14 @@ class Groups:
         function: a PyMIL function.
         sites: its sites.
         witness: knows the ranges.
+
+    Attributes:
+        idle: the ops that put values together for nothing.
     """
 
     def __init__(self, function: Any, sites: list[Site], witness: Witness) -> None:
         self._witness = witness
-        self._idle = idle_joins(sites)
+        self.idle = idle_joins(sites, is_output_quantized=witness.choices.outputs)
         self._classes = Classes()
         self._evidence: dict[Any, Evidence | Refusal] = {}
         self._codings: dict[Any, Coding] = {}
@@ -62,10 +51,10 @@ class Groups:
 
     def refusal(self, site: Site) -> Refusal | None:
         """Why an op is left alone; the values that it joins are one group from then on, if it is not."""
-        if site.op in self._idle:
+        if site.op in self.idle:
             return Refusal("analysis", "idle", "no op that computes with quantized activations takes its output")
         unknown = (self._unknown(value) for value in site.inputs)
-        refusal = _structural(site, self._witness) or next(filter(None, unknown), None)
+        refusal = structural_refusal(site, self._witness.choices) or next(filter(None, unknown), None)
         if refusal is None and not self._witness.choices.forces(site.op):
             refusal = self._loss(site)
         if refusal is None and site.row.constants == "join":
@@ -76,8 +65,8 @@ class Groups:
         """Why an op is left alone though all is known: 8 bits would take too much away."""
         if is_power(site.op):
             message = "it makes a power whose root or logarithm is taken, which asks for small numbers too"
-            return Refusal("analysis", "power", message, _FORCE)
-        result = [site.fused.result] if is_passed_on(site.fused) else []
+            return Refusal("analysis", "power", message, FORCE)
+        result = [site.fused.result] if is_passed_on(site.fused, self.idle) else []
         return next(filter(None, map(self._vanishing, [*site.inputs, *result])), None)
 
     def _vanishing(self, value: Any) -> Refusal | None:
@@ -85,34 +74,43 @@ class Groups:
         found = self._evidence.get(origin(value)) if self._unknown(value) is None else None
         return self._too_coarse([found]) if isinstance(found, Evidence) else None
 
-    def _too_coarse(self, known: list[Evidence]) -> Refusal | None:
+    def _too_coarse(self, known: list[Evidence], scheme: Scheme | None = None) -> Refusal | None:
         """Why values do not share a scale, or one has none: it would make too many of their numbers 0."""
-        limit = self._witness.choices.max_vanishing
-        if limit >= 1 or all(each.statistics is None for each in known):
+        limit, is_alone = self._witness.choices.max_vanishing, scheme is None and len(known) == 1
+        if limit >= 1 or (is_alone and not has_histogram(known[0])):
             return None
-        scale = float(self._scheme(known)[0].scale)
-        shares = {each: self._shares.vanishing(each, scale) for each in known}
-        worst = max(known, key=shares.__getitem__)
-        if shares[worst] <= limit:
-            return None
-        name, share = worst.value.name, shares[worst]
-        message = f"{share:.0%} of the numbers in {name!r} would become 0, being so small beside the greatest"
-        others = " of all that it would share a scale with" if len(known) > 1 else ""
-        return Refusal("missed", "vanishing", message + others, f"{_FORCE}, or raise max-vanishing")
+        if scheme is not None:
+            return self._shares.refusal(known, scheme, limit, " under the scale that the program has already")
+        others = "" if is_alone else " of all that it would share a scale with"
+        why = f", being so small beside the greatest{others}"
+        return self._shares.refusal(known, self._scheme(known)[0], limit, why)
 
     def _join(self, site: Site) -> Refusal | None:
+        """Makes what an op puts together one group; tells why not."""
         for value in site.inputs:
             if self.is_foreign(value):
                 message = f"{value.name!r} has a scale for each channel, which not all inputs can share"
                 return Refusal("missed", "per-channel", message, "quantize it with one scale")
+        refusal = self._unshared(site)
+        for value in site.inputs if refusal is None else ():
+            self._classes.unite(site.op.outputs[0], value)
+        return refusal
+
+    def _unshared(self, site: Site) -> Refusal | None:
+        """Why the values that an op puts together do not share a scale."""
         members = dict.fromkeys(each for value in site.inputs for each in self._classes.members(value))
         known = [each for each in map(self._evidence.get, members) if isinstance(each, Evidence)]
-        refusal = None if self._witness.choices.forces(site.op) or not known else self._too_coarse(known)
-        if refusal is not None:
+        found = [self._found[each] for each in (*members, site.op.outputs[0]) if each in self._found]
+        misfits = (self._misfit(found[0], each) for each in known if found)
+        refusal = disagreement(found) or next(filter(None, misfits), None)
+        if refusal is not None or not known or self._witness.choices.forces(site.op):
             return refusal
-        for value in site.inputs:
-            self._classes.unite(site.op.outputs[0], value)
-        return None
+        return self._too_coarse(known, *found[:1])
+
+    def _misfit(self, scheme: Scheme, known: Evidence) -> Refusal | None:
+        """Why a value does not share a scheme of the program."""
+        measured = self._witness.range_of(known, symmetric=is_symmetric(scheme), unsigned=False)
+        return misfit(scheme, known.value.name, measured)
 
     def is_foreign(self, value: Any) -> bool:
         """Whether a value stands on codes that no scheme of ours describes: it is quantized, and stays as it is."""
@@ -122,33 +120,43 @@ class Groups:
         """Why a value has no range."""
         if self.is_foreign(value):
             return Refusal("analysis", "per-channel", f"{value.name!r} comes from codes with a scale for each channel")
-        if any(self._is_known(each) for each in self._classes.members(value)):
-            return None
         return self._unknown(value)
 
     def _unknown(self, value: Any) -> Refusal | None:
         source = origin(value)
-        self._classes.members(source)
+        members = self._classes.members(source)
         if source in self._found or self.is_foreign(source):
             return None
         if not isinstance(self._evidence.get(source), Evidence):
-            self._evidence[source] = first_known(self._witness, value)
+            found = first_known(self._witness, value)
+            is_lacking = isinstance(found, Refusal) and found.code in _UNKNOWN
+            self._evidence[source] = (told_by_codes(source, self._found) if is_lacking else None) or found
         found = self._evidence[source]
-        return found if isinstance(found, Refusal) else None
+        return found if isinstance(found, Refusal) and not any(map(self._is_known, members)) else None
 
     def coding(self, value: Any) -> Coding:
         """How a value is quantized that has a range: as it is already, or as its group is."""
         own = self._found.get(origin(value))
         if own is not None:
-            return Coding(own, None, _FOUND)
+            return Coding(own, None, _FOUND, self._classes.number(value))
         members = self._classes.members(value)
         if members[0] not in self._codings:
             self._codings[members[0]] = self._decide(members)
         return self._codings[members[0]]
 
-    def number(self, value: Any) -> int:
-        """The number of a value's group."""
-        return self._classes.number(value)
+    def coding_behind_relu(self, value: Any, source: Any) -> Coding:
+        """How a value is quantized that holds those of another's dequantized numbers that are above zero, and zero.
+
+        By the other's scale it is rounded to where it is already. What the program quantizes, what shares a scale with
+        others and what the user chose keeps its own.
+        """
+        root, own = origin(value), self.coding(value)
+        if own.range is None or len(self._classes.members(root)) > 1 or self._witness.choices.decides_on(root):
+            return own
+        there = self.coding(source)
+        is_unsigned = self._witness.choices.mode_of(root) == "unsigned-after-relu"
+        scheme = unsigned(there.scheme) if is_unsigned else there.scheme
+        return Coding(scheme, there.range, f"the scale of {source.name!r}", there.group)
 
     def coverage(self) -> tuple[int, int]:
         """Of how many values only statistics can tell the range, and of how many of these they do."""
@@ -160,11 +168,12 @@ class Groups:
         return source in self._found or isinstance(self._evidence.get(source), Evidence)
 
     def _decide(self, members: list[Any]) -> Coding:
-        found = [self._found[each] for each in members if each in self._found]
-        if found:
-            return Coding(max(found, key=lambda scheme: float(scheme.scale * scheme.reach)), None, _FOUND)
+        number = self._classes.number(members[0])
+        found = next((self._found[each] for each in members if each in self._found), None)  # all agree
+        if found is not None:
+            return Coding(found, None, _FOUND, number)
         known = [each for each in map(self._evidence.get, members) if isinstance(each, Evidence)]
-        return Coding(*self._scheme(known), ", ".join(dict.fromkeys(each.words for each in known)))
+        return Coding(*self._scheme(known), ", ".join(dict.fromkeys(each.words for each in known)), number)
 
     def _scheme(self, known: list[Evidence]) -> tuple[Scheme, Range]:
         """The scheme for values that share one, and the range that it is for."""
@@ -182,16 +191,3 @@ class Groups:
     def _union(self, known: Iterable[Evidence], codes: Codes) -> Range:
         chosen = {"symmetric": codes != "affine", "unsigned": codes == "unsigned"}
         return reduce(Range.union, (self._witness.range_of(each, **chosen) for each in known))
-
-
-def _structural(site: Site, witness: Witness) -> Refusal | None:
-    """Why an op is left alone, whatever is known of its values."""
-    if witness.choices.skips(site.op):
-        return Refusal("analysis", "skipped", "an override skips it")
-    if site.constant is None:
-        return None
-    if site.row.constants == "refuse":
-        message = f"its operand {site.constant.name!r} is not computed: only ops on two activations are quantized"
-        return Refusal("analysis", "constant-operand", message, source=site.row.source)
-    message = f"its weight {site.constant.name!r} is computed"
-    return Refusal("missed", "computed-weight", message, "write it as a matmul")

@@ -9,9 +9,11 @@ import attrs
 
 from ....ir.walking import walk
 from ..calibration.statistics import CalibrationStatistics
+from ..refusal import Refusal
 from .choices import Choices
-from .decisions import ActivationPlan, Decision, OpDecision
-from .evidence import Refusal, Witness
+from .classes import carried_from, origin
+from .decisions import ActivationPlan, Coding, Decision, OpDecision
+from .evidence import Witness
 from .existing import dequantized_twin, is_dequantized
 from .groups import Groups
 from .routes import Homes, ends_of, in_front_of_casts, leads_out, movers_in_front
@@ -95,7 +97,7 @@ class _Planner:
 
     def _unwanted(self, site: Site) -> Refusal | None:
         """Why what leaves an op stays float, whatever its range."""
-        obstacle, ends = site.fused.obstacle, ends_of(site.fused.result)
+        obstacle, ends = site.fused.obstacle, ends_of(site.fused.result, self._groups.idle)
         if obstacle is not None:
             message = f"{obstacle.op_type} {obstacle.name!r} with constants stands behind it: no pair in between"
             hint = "fuse it before: coremltools' common::fuse_conv_batchnorm, fuse_conv_scale, fuse_conv_bias and such"
@@ -132,12 +134,12 @@ class _Planner:
             return None
         if not request.is_result and not request.is_output and self._is_carried(value):
             return None
-        coding = self._groups.coding(value)
+        coding = self._coding(value)
         return Decision(
             tensor=value,
             function=self._name,
             block=block,
-            group=self._groups.number(value),
+            group=coding.group,
             scheme=coding.scheme,
             range=coding.range,
             words=coding.words,
@@ -145,6 +147,24 @@ class _Planner:
             is_output=request.is_output,
             twin=dequantized_twin(value, coding.scheme, block, takers, self._numbers),
         )
+
+    def _coding(self, value: Any) -> Coding:
+        """How a value is quantized."""
+        source = self._in_front_of_relu(origin(value))
+        return self._groups.coding(value) if source is None else self._groups.coding_behind_relu(value, source)
+
+    def _in_front_of_relu(self, value: Any) -> Any | None:
+        """The value whose dequantized numbers, as they are or moved, a relu takes; None if no relu makes a value."""
+        reader = value.op if value.op is not None and value.op.op_type == "relu" else None
+        source = None if reader is None else reader.x
+        while source is not None and source.op is not None:
+            if is_dequantized(source):
+                return None if self._groups.is_foreign(source) else source
+            request = self._requests.get((source, source.op.enclosing_block))
+            if request is not None and request.is_result and reader in self._takers(source, request):
+                return source
+            reader, source = source.op, carried_from(source)
+        return None
 
     def _takers(self, value: Any, request: _Request) -> tuple[Any, ...]:
         """The ops that take the dequantized value: of what leaves an op, all that may."""
@@ -154,7 +174,7 @@ class _Planner:
         """Whether an op takes the result of another through its pair, though it might not ask for that."""
         if reader.op_type == "quantize" or reader.op_type in STATE_WRITERS or self._choices.skips(reader):
             return False
-        return self._choices.outputs or not leads_out(value, reader)
+        return self._choices.outputs or not leads_out(value, reader, self._groups.idle)
 
     def _is_carried(self, value: Any) -> bool:
         """Whether a value stands on codes already, which only move on the way to it."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any, Literal
 
 from ....ir.walking import blocks_of
@@ -16,35 +16,40 @@ from .values import function_inputs, is_float_tensor, only_reader, readers
 End = Literal["output", "state", "float", "op"]
 
 
-def ends_of(value: Any) -> set[End]:
-    """What reads a value in the end, behind casts and ops that keep values."""
-    return {_end(reader) for reader in end_readers(value)}
+def ends_of(value: Any, idle: Collection[Any] = ()) -> set[End]:
+    """What reads a value in the end, behind casts and ops that keep values; see `end_readers`."""
+    return {_end(reader) for reader in end_readers(value, idle)}
 
 
-def end_readers(value: Any) -> Iterator[Any]:
-    """The ops that read a value in the end, behind casts and ops that keep values; None for a block that returns it."""
+def end_readers(value: Any, idle: Collection[Any] = ()) -> Iterator[Any]:
+    """The ops that read a value in the end, behind casts and ops that keep values; None for a block that returns it.
+
+    Args:
+        value: any value.
+        idle: ops that put values together for nothing, and only pass them on.
+    """
     waiting, seen = [value], {value}
     while waiting:
         each = waiting.pop()
         if each.consuming_blocks:
             yield None
         for reader in readers(each):
-            following = [output for output in reader.outputs if _goes_on(each, output)]
+            following = [output for output in reader.outputs if _goes_on(each, output, idle)]
             if not following:
                 yield reader
             waiting += [output for output in following if output not in seen]
             seen |= set(following)
 
 
-def leads_out(value: Any, reader: Any) -> bool:
-    """Whether an op only keeps or casts a value on its way to outputs of blocks, or to states."""
-    following = [output for output in reader.outputs if _goes_on(value, output)]
-    return bool(following) and all(ends_of(output) <= {"output", "state"} for output in following)
+def leads_out(value: Any, reader: Any, idle: Collection[Any] = ()) -> bool:
+    """Whether an op only passes a value on, on its way to outputs of blocks, or to states."""
+    following = [output for output in reader.outputs if _goes_on(value, output, idle)]
+    return bool(following) and all(ends_of(output, idle) <= {"output", "state"} for output in following)
 
 
-def _goes_on(value: Any, output: Any) -> bool:
+def _goes_on(value: Any, output: Any, idle: Collection[Any]) -> bool:
     if output.op.op_type in QUANTIZED_OPS:
-        return False
+        return output.op in idle
     return output.op.op_type == "cast" or carried_from(output) is value
 
 
@@ -56,25 +61,34 @@ def _end(reader: Any) -> End:
     return "float" if reader.op_type in FLOAT_READERS else "op"
 
 
-def is_passed_on(fused: Fused) -> bool:
+def is_passed_on(fused: Fused, idle: Collection[Any]) -> bool:
     """Whether an op reads what leaves another, such that a pair belongs in between."""
-    return fused.obstacle is None and "op" in ends_of(fused.result)
+    return fused.obstacle is None and "op" in ends_of(fused.result, idle)
 
 
-def idle_joins(sites: list[Site]) -> set[Any]:
+def idle_joins(sites: list[Site], *, is_output_quantized: bool) -> set[Any]:
     """The ops that put values together, and whose output no op takes that computes with quantized activations.
 
-    Their inputs would share a scale for nothing. What goes to an output of the function is not among them: there codes
-    can be put together before they are decoded.
+    Their inputs would share a scale for nothing, or for outputs of the function, which stay float.
+
+    Args:
+        sites: of a function.
+        is_output_quantized: whether outputs do not stay float: codes can be put together before they are decoded.
     """
     idle: set[Any] = set()
     taking = {site.op for site in sites if site.constant is None}
     for site in reversed(sites):
         if site.row.constants == "join":
-            ends = [*end_readers(site.op.outputs[0])]
-            if not any(end is None or (end in taking and end not in idle) for end in ends):
+            ends = end_readers(site.op.outputs[0], idle)
+            if not any(_asks_for_codes(end, taking, is_output_quantized) for end in ends):
                 idle.add(site.op)
     return idle
+
+
+def _asks_for_codes(end: Any, taking: set[Any], is_output_quantized: bool) -> bool:  # noqa: FBT001
+    if end is None:
+        return is_output_quantized
+    return end.op_type == "quantize" or end in taking
 
 
 def in_front_of_casts(value: Any) -> tuple[Any, Any]:

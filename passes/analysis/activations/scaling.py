@@ -39,6 +39,11 @@ def scheme_for(found: Range, codes: Codes, dtype: str, number: np.dtype) -> Sche
     return _scheme(scale, zero_point, dtype)
 
 
+def unsigned(scheme: Scheme) -> Scheme:
+    """Unsigned codes of a scheme's scale; there is one for each of its numbers that is not below zero."""
+    return _scheme(scheme.scale, 0, "uint8")
+
+
 def _reach(low: float, high: float) -> int:
     """How many codes lie on one side of the zero point at most, one more for its rounding."""
     extent = high - low

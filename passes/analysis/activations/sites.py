@@ -8,6 +8,8 @@ from typing import Any
 import attrs
 
 from ....ir.walking import walk
+from ..refusal import Refusal
+from .choices import Choices
 from .fusing import Fused, fused_result
 from .tables import QUANTIZED_OPS, QuantizedOp
 from .values import given, is_activation, is_float_tensor, stands_for_constant
@@ -45,6 +47,19 @@ def find_sites(function: Any) -> list[Site]:
             found.append(site)
             parts |= set(site.fused.parts)
     return found
+
+
+def structural_refusal(site: Site, choices: Choices) -> Refusal | None:
+    """Why an op is left alone, whatever is known of its values."""
+    if choices.skips(site.op):
+        return Refusal("analysis", "skipped", "an override skips it")
+    if site.constant is None:
+        return None
+    if site.row.constants == "refuse":
+        message = f"its operand {site.constant.name!r} is not computed: only ops on two activations are quantized"
+        return Refusal("analysis", "constant-operand", message, source=site.row.source)
+    message = f"its weight {site.constant.name!r} is computed"
+    return Refusal("missed", "computed-weight", message, "write it as a matmul")
 
 
 def _site(operation: Any, row: QuantizedOp) -> Site | None:

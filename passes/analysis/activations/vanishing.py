@@ -8,8 +8,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
+from ...canonicalization.schemes import Scheme
 from ..calibration.grid import GridHistogram
-from .evidence import Evidence
+from ..refusal import Refusal
+from .evidence import FORCE, Evidence
 from .routes import end_readers
 
 _ROOTS = frozenset({"log", "pow", "rsqrt", "sqrt"})
@@ -24,15 +28,60 @@ class Shares:
         self._magnitudes: dict[Evidence, GridHistogram] = {}
 
     def vanishing(self, found: Evidence, scale: float) -> float:
-        """Which share of a value's numbers but 0 is nearer to 0 than half a scale; 0 if that was not collected."""
-        histogram = None if found.statistics is None else found.statistics.histogram
+        """Which share of a value's numbers but 0 is nearer to 0 than half a scale.
+
+        Where only the range is known, they are taken to be spread evenly over it.
+        """
+        histogram = _histogram(found)
         if histogram is None:
-            return 0.0
+            reach = _reach(found)
+            return min(1.0, scale / 2 / reach) if reach else 0.0
         if found not in self._magnitudes:
             every = histogram.magnitudes()
             is_some = every.indices > 0
             self._magnitudes[found] = GridHistogram(every.indices[is_some], every.counts[is_some])
         return self._magnitudes[found].share_below(scale / 2)
+
+    def refusal(self, known: list[Evidence], scheme: Scheme, limit: float, why: str) -> Refusal | None:
+        """Why values do not take a scheme: more of the numbers of one would become 0 than the limit says.
+
+        Args:
+            known: what is known of them.
+            scheme: for all of them.
+            limit: the greatest share of the numbers of one.
+            why: the end of the sentence that tells what would become 0.
+        """
+        shares = {each: self.vanishing(each, float(scheme.scale)) for each in known}
+        worst = max(known, key=shares.__getitem__)
+        if shares[worst] <= limit:
+            return None
+        name, amount = worst.value.name, "many" if _histogram(worst) is None else f"{shares[worst]:.0%}"
+        return Refusal(
+            "missed",
+            "vanishing",
+            f"{amount} of the numbers in {name!r} would become 0{why}",
+            f"{FORCE}, or raise max-vanishing",
+        )
+
+
+def has_histogram(found: Evidence) -> bool:
+    """Whether more was measured of a value than its range."""
+    return found.statistics is not None and found.statistics.histogram is not None
+
+
+def _histogram(found: Evidence) -> GridHistogram | None:
+    """How often a value had which numbers; those of a constant are known."""
+    if found.statistics is not None:
+        return found.statistics.histogram
+    elements = found.value.val
+    return None if elements is None else GridHistogram.of(np.asarray(elements, np.float32))
+
+
+def _reach(found: Evidence) -> float:
+    """The greatest magnitude that a value is known to have."""
+    if found.known is not None or found.statistics is None:
+        return 0.0 if found.known is None else found.known.magnitude
+    return max(abs(found.statistics.minimum), abs(found.statistics.maximum))
 
 
 def is_power(operation: Any) -> bool:

@@ -17,7 +17,7 @@ from .codes import Codes
 from .errors import StatisticsError
 from .grid import GridHistogram
 from .masses import Loss, absolute_error, divergence, squared_error
-from .tensor_statistics import Range, TensorStatistics
+from .tensor_statistics import MovingRange, Range, TensorStatistics
 
 Collected: TypeAlias = Literal["ranges", "histograms", "moving averages"]
 
@@ -61,6 +61,15 @@ class Observer:
         found = self._range(statistics, Codes.of(symmetric=symmetric, unsigned=unsigned, bits=bits))
         return _within(found, statistics)
 
+    def require_collected(self, statistics: TensorStatistics) -> None:
+        """Does nothing if all that the observer needs of a value was collected.
+
+        Raises:
+            StatisticsError: it was not.
+        """
+        if self.needs == "histograms":
+            _histogram(self, statistics)
+
     def _range(self, statistics: TensorStatistics, codes: Codes) -> Range:
         raise NotImplementedError
 
@@ -100,7 +109,15 @@ class MovingAverage(Observer):
     needs: ClassVar[Collected] = "moving averages"
     constant: float = 0.1
 
+    def require_collected(self, statistics: TensorStatistics) -> None:
+        """See `Observer.require_collected`; an average with another constant is none."""
+        self._moving(statistics)
+
     def _range(self, statistics: TensorStatistics, codes: Codes) -> Range:  # noqa: ARG002 - as above
+        moving = self._moving(statistics)
+        return Range(moving.minimum, moving.maximum)
+
+    def _moving(self, statistics: TensorStatistics) -> MovingRange:
         moving = statistics.moving
         if moving is None:
             raise _not_collected(self, statistics)
@@ -110,7 +127,7 @@ class MovingAverage(Observer):
                 where=f"value {quoted(statistics.name)}",
                 hint=f"use moving-average{{constant={moving.constant}}}",
             )
-        return Range(moving.minimum, moving.maximum)
+        return moving
 
 
 @attrs.frozen

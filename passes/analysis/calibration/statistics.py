@@ -99,6 +99,19 @@ class CalibrationStatistics:
         """
         return reduce(_merged, others, self)
 
+    def with_observer(self, observer: str | Observer) -> CalibrationStatistics:
+        """The same statistics, with another observer to use unless one is asked for.
+
+        Raises:
+            OptionError: there is no such observer.
+            StatisticsError: what it needs was not collected.
+        """
+        chosen = parse_observer(observer)
+        tensors = [tensor for function in self.functions.values() for tensor in function.tensors.values()]
+        for tensor in filter(lambda each: each.has_range, tensors):
+            chosen.require_collected(tensor)
+        return attrs.evolve(self, observer=str(chosen))
+
     def save(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> None:
         """Writes `.json` or `.safetensors`, as a whole or not at all.
 

@@ -12,6 +12,10 @@ from .counting import GridCounter, chunks
 from .sums import Sum
 from .tensor_statistics import MovingRange, TensorStatistics
 
+# A look costs some 50 microseconds before the first element counts.
+_WORTH_A_LOOK = 1 << 14
+_MOST_WAITING = 64
+
 
 @attrs.define(eq=False)
 class TensorTally:
@@ -42,13 +46,36 @@ class TensorTally:
     _not_finite: int = attrs.field(init=False, default=0)
     _sums: Sum = attrs.field(init=False, factory=Sum)
     _squares: Sum = attrs.field(init=False, factory=Sum)
+    _waiting: list[np.ndarray] = attrs.field(init=False, factory=list)
+    _waiting_samples: int = attrs.field(init=False, default=0)
+    _waiting_elements: int = attrs.field(init=False, default=0)
 
     def __attrs_post_init__(self) -> None:
         if self.channel_axis is not None:
             self._channels = ChannelTally(self.channel_axis)
 
     def add(self, values: np.ndarray, *, samples: int = 1) -> None:
-        """Takes the elements of one run, or of one that holds several samples; floats of any shape."""
+        """Takes the elements of one run, or of one that holds several samples; floats of any shape.
+
+        Small ones are copied, and kept until there are enough of them to be worth a look.
+        """
+        if self.moving is not None or self._channels is not None or values.size >= _WORTH_A_LOOK:
+            self._look_at(values, samples)
+            return
+        self._waiting.append(np.array(values).reshape(-1))
+        self._waiting_samples += samples if values.size else 0
+        self._waiting_elements += values.size
+        if self._waiting_elements >= _WORTH_A_LOOK or len(self._waiting) >= _MOST_WAITING:
+            self._settle()
+
+    def _settle(self) -> None:
+        """Looks at all that waits."""
+        if self._waiting:
+            values, samples = np.concatenate(self._waiting), self._waiting_samples
+            self._waiting, self._waiting_samples, self._waiting_elements = [], 0, 0
+            self._look_at(values, samples)
+
+    def _look_at(self, values: np.ndarray, samples: int) -> None:
         minimum, maximum, not_finite = math.inf, -math.inf, 0
         sums, squares = Sum(), Sum()
         for chunk in chunks(values):
@@ -91,6 +118,7 @@ class TensorTally:
 
     def finish(self) -> TensorStatistics:
         """The statistics so far."""
+        self._settle()
         return TensorStatistics(
             self.name,
             self.dtype,

@@ -113,8 +113,10 @@ class _Calibration:
         checker = None if self.remarks is None else DataChecker.of(self.source.opened, job.function)
         watched = self.keeper.watch(job.function, samples if checker is None else checker.watch(samples))
         workers = self.crew.workers(job, self._counter())
+        is_whole = False
         try:
             self._follow(workers, job, without(watched, self.course.done_of(job.function), job.function))
+            is_whole = True
         except BaseException as error:
             for part in workers.left_over():
                 self.course.take(job.function, part)
@@ -124,7 +126,7 @@ class _Calibration:
             raise
         finally:
             workers.close()
-            self._tell(job, workers, checker)
+            self._tell(job, workers, () if checker is None else checker.finish(is_whole=is_whole))
         require_samples(job.function, self.course.done_of(job.function))
 
     def _follow(self, workers: Workers, job: Job, samples: Iterator[Sample]) -> None:
@@ -150,10 +152,10 @@ class _Calibration:
         statistics = self.course.statistics
         return CalibrationInterrupted(statistics if statistics.functions else None, self.course.done)
 
-    def _tell(self, job: Job, workers: Workers, checker: DataChecker | None) -> None:
-        if self.remarks is None or checker is None:
+    def _tell(self, job: Job, workers: Workers, found: Iterable[Remark]) -> None:
+        if self.remarks is None:
             return
-        self.remarks.extend(checker.finish())
+        self.remarks.extend(found)
         if workers.unbatched is not None:
             self.remarks.append(_not_batched(job.function, workers.unbatched, job.settings))
 

@@ -7,6 +7,7 @@ from concurrent.futures import Executor
 from contextlib import ExitStack
 from pathlib import Path
 
+from ....ir.errors import OptionError
 from .course import Workers
 from .errands import Errand
 from .job import Job
@@ -24,6 +25,9 @@ class Crew(ExitStack):
         executor: whose workers do; None for this process.
         shards: how many they are, if it does not tell.
         threads: how many threads each computes with.
+
+    Raises:
+        OptionError: there are shards and nobody who could measure them.
     """
 
     def __init__(
@@ -35,6 +39,10 @@ class Crew(ExitStack):
         threads: int | None = None,
     ) -> None:
         super().__init__()
+        if executor is None and shards is not None:
+            raise OptionError(
+                "shards need an executor, whose workers measure them", hint="leave shards out, or give one"
+            )
         self._model_hash = model_hash
         self._source, self._executor, self._threads = source, executor, threads
         self._size = 0 if executor is None else worker_count(executor, shards)

@@ -56,7 +56,7 @@ class DataChecker:
             for feature in inputs
             if feature.kind in _NUMBERS
         }
-        self._samples = self._runs = self._repeated = 0
+        self._samples = self._calls = self._repeated = 0
         self._digests: set[bytes] = set()
 
     @classmethod
@@ -76,12 +76,14 @@ class DataChecker:
         Raises:
             RunError: an input is missing, unknown, or not what the model takes; says in which sample.
         """
+        place = f"sample {self._samples}"
         if isinstance(sample, Sequence):
-            for call, inputs in enumerate(sample):
-                self._observe(inputs, f"sample {self._samples}, call {call}")
+            digests = [self._observe(inputs, f"{place}, call {call}") for call, inputs in enumerate(sample)]
         else:
-            self._observe(sample, f"sample {self._samples}")
+            digests = [self._observe(sample, place)]
+        self._remember(b"".join(digests))
         self._samples += 1
+        self._calls += len(digests)
 
     def watch(self, samples: Iterable[Sample]) -> Iterator[Sample]:
         """The samples, each looked at before it is handed on."""
@@ -89,31 +91,36 @@ class DataChecker:
             self.observe(sample)
             yield sample
 
-    def finish(self) -> tuple[Remark, ...]:
-        """What there is to say about all samples so far, those on the samples as a whole first."""
-        whole = [self._remark("samples", finding) for finding in of_samples(self._runs, self._repeated)]
+    def finish(self, *, is_whole: bool = True) -> tuple[Remark, ...]:
+        """What there is to say about all samples so far, those on the samples as a whole first.
+
+        Args:
+            is_whole: whether these were all samples; nothing is said of a part of them as a whole.
+        """
+        findings = of_samples(self._samples, self._calls, self._repeated) if is_whole else ()
+        whole = [self._remark("samples", finding) for finding in findings]
         parts = [
             self._remark(name, finding)
             for name, facts in self._facts.items()
             for finding in of_input(facts)
-            if finding.code != "same-in-all-samples" or self._repeated < self._runs - 1
+            if finding.code != "same-in-all-samples" or self._repeated < self._samples - 1
         ]
         return (*whole, *parts)
 
-    def _observe(self, sample: Any, where: str) -> None:
+    def _observe(self, sample: Any, where: str) -> bytes:
+        """Looks at one call; gives its digest."""
         try:
             values = accepted(self._inputs, sample)
         except RunError as error:
             place = f"{where}, {error.where}" if error.where else where
             raise RunError(error.message, where=place, hint=error.hint) from None
-        self._runs += 1
         whole = blake2b(digest_size=12)
         for name in sorted(values.keys() & sample.keys()):
             facts, value = self._facts.get(name), values[name]
             if facts is not None and facts.feature.dtype == "float16":
                 value = sample[name]  # as it was before it became fp16, which may have made it infinite
             whole.update(repr(value).encode() if facts is None else facts.observe(np.asarray(value), self._samples))
-        self._remember(whole.digest())
+        return whole.digest()
 
     def _remember(self, found: bytes) -> None:
         self._repeated += found in self._digests

@@ -39,21 +39,23 @@ def of_input(facts: InputFacts) -> Iterator[Finding]:
     return (finding for rule in _RULES if (finding := rule(facts)) is not None)
 
 
-def of_samples(count: int, repeated: int) -> Iterator[Finding]:
+def of_samples(count: int, calls: int, repeated: int) -> Iterator[Finding]:
     """What there is to say about the samples as a whole.
 
     Args:
-        count: of runs of the model.
-        repeated: how many of them had the same inputs as one before.
+        count: of samples; a sequence of calls is one.
+        calls: in all of them; whether they are few is told from it, because each call shows other values.
+        repeated: how many samples had the same inputs as one before.
     """
-    if count < _ENOUGH_SAMPLES:
+    if calls < _ENOUGH_SAMPLES:
+        of_calls = "" if calls == count else f" of {calls} calls in all"
         yield Finding(
-            "missed" if count < _FEWEST_SAMPLES else "analysis",
+            "missed" if calls < _FEWEST_SAMPLES else "analysis",
             "few-samples",
-            f"{count} sample{'' if count == 1 else 's'} may not show the values that users will give",
+            f"{count} sample{'' if count == 1 else 's'}{of_calls} may not show the values that users will give",
             f"give at least {_FEWEST_SAMPLES}, better {_ENOUGH_SAMPLES} and more, of all kinds that occur in use",
             source="LiteRT's guide to post-training quantization asks for about 100 to 500",
-            data={"samples": count},
+            data={"samples": count, "calls": calls},
         )
     if repeated:
         yield Finding(
@@ -72,7 +74,7 @@ def _not_finite(facts: InputFacts) -> Finding | None:
         "missed",
         "not-finite",
         f"{facts.not_finite} elements are infinite or no numbers, the first in sample {facts.first_not_finite}",
-        "mend or leave out these samples: what follows from such numbers counts in no range",
+        "mend or leave out these samples: activations that such numbers reach are not quantized",
         data={"elements": facts.not_finite, "first_sample": facts.first_not_finite},
     )
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from ....ir.errors import quoted
 from ....ir.value_types import value_of
-from ..activations.evidence import Refusal
 from ..activations.tables import CARRIERS, FLOAT_READERS, QUANTIZED_OPS
 from ..activations.values import is_float_tensor
+from ..refusal import Refusal
 from .cases import OpCase
 from .engine_rules import ENGINE_RULES
 from .records import Conditions, Level

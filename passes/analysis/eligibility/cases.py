@@ -12,10 +12,10 @@ from ....ir.constants import is_compressed, is_constant
 from ....ir.value_types import Value, value_of
 from ....ir.walking import input_values
 from ..activations.classes import origin
-from ..activations.evidence import Refusal as ActivationRefusal
 from ..activations.sites import Site, find_sites
+from ..refusal import Refusal
 from ..weight_inventory import WEIGHT_OPERANDS, Constant
-from ..weight_plan import Refusal, plan_weights
+from ..weight_plan import plan_weights
 from .schemes import LARGEST_LEFT_ALONE
 
 _WEIGHT_INPUTS = frozenset((operand.op_type, operand.parameter) for operand in WEIGHT_OPERANDS)
@@ -101,7 +101,7 @@ class OpCase:
     weights: tuple[WeightCase, ...] = ()
     site: Site | None = attrs.field(default=None, eq=lambda site: site is None)
     fused_with: Any = attrs.field(default=None, eq=id)
-    refusal: ActivationRefusal | None = None
+    refusal: Refusal | None = None
 
     @property
     def origins(self) -> list[Any]:

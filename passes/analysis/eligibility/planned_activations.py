@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from ..activations.choices import Choices
-from ..activations.evidence import Evidence, Refusal, Witness
+from ..activations.evidence import Evidence, Witness
 from ..activations.groups import Groups
 from ..calibration.tensor_statistics import Range
+from ..refusal import Refusal
 from .cases import OpCase
 
 if TYPE_CHECKING:

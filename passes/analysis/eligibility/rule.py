@@ -7,12 +7,11 @@ from typing import Any
 
 import attrs
 
-from ..activations.evidence import Refusal as ActivationRefusal
-from ..weight_plan import Refusal
+from ..refusal import Refusal
 from .records import LEVELS, Conditions, Level, Verdict
 from .schemes import Scheme
 
-Said = str | Refusal | ActivationRefusal | None
+Said = str | Refusal | None
 Says = Callable[[Any, Scheme, Conditions], Said]
 """Whether a rule holds for a case: the reason in words or as a plan gives it, or None when it does not hold."""
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from ....ir.constants import SMALLEST_WEIGHT
 from ....ir.errors import quoted
-from ..weight_plan import Refusal
+from ..refusal import Refusal
 from .cases import OpCase, WeightCase
 from .placed_weight_rules import PLACED_WEIGHT_RULES
 from .records import Conditions, Level

@@ -10,7 +10,7 @@ import attrs
 from ....ir.errors import RunError
 from .outputs import output_tallies, state_tallies
 from .pairs import renaming
-from .records import Comparison
+from .records import Comparison, ValueComparison
 from .running import AnyModel, Contestant, RunSettings, Sample, calls_of, name_of, opened
 from .tallies import Tally
 
@@ -100,7 +100,7 @@ class Comparer:
         outputs = [each.finish() for each in self._outputs]
         if len(self._guessed) > 1:
             outputs = [attrs.evolve(each, agreement=None) if each.name in self._guessed else each for each in outputs]
-        states = [attrs.evolve(each.finish(), name=f"state {each.name!r}") for each in self._states]
+        states = [_of_state(each.finish()) for each in self._states]
         return Comparison(
             a=self._names[0],
             b=self._names[1],
@@ -152,3 +152,7 @@ def _layer_tallies(a: AnyModel, b: AnyModel, function: str | None) -> dict[str, 
     from .layers import common_layers
 
     return {each.name: Tally(each.name, each.name, each.op_type) for each in common_layers(a, b, function)}
+
+
+def _of_state(found: ValueComparison) -> ValueComparison:
+    return attrs.evolve(found, name=f"state {found.name!r}", other=f"state {found.other!r}")

@@ -49,7 +49,7 @@ class ValueComparison:
 
     Attributes:
         name: in A; `state 'x'` for a state after the run.
-        other: in B.
+        other: in B, spelt in the same way.
         op_type: of the op that makes it, for values inside; empty for outputs.
         elements: how many were compared.
         sqnr_db: the power of A's value over that of the difference, in decibels; inf for equal values, -inf where
