@@ -8,6 +8,8 @@ from typing import Any
 
 import attrs
 
+from .default_types import in_types_of_op
+from .errors import ProgramError
 from .proto.function_reader import EXTRA_ATTRIBUTES, control_flow_inputs
 from .proto.reader import SHELL
 from .pymil import (
@@ -40,6 +42,8 @@ _FUNCTION_ATTRIBUTES = ("input_types", "output_types", "_essential_scope_sources
 
 def copy_program(program: Any, opset: Opset | None = None, convert: InputConverter | None = None) -> Any:
     """A program equal to `program` that can be changed without changing it; constants are shared.
+
+    Defaults that PyMIL's builder added in a type that the op does not take get the type that it takes.
 
     Args:
         program: a PyMIL program; it is not changed.
@@ -133,7 +137,7 @@ class Copier:
         blocks = [self._copy_block(block, operation) for block in operation.blocks]
         cls = op_class(operation.op_type, self._opset, f"op {operation.name!r}")
         inputs |= control_flow_inputs(operation.op_type, blocks)
-        result = new_operation(cls, name=operation.name, inputs=inputs)
+        result = _built(operation, cls, inputs)
         for block in blocks:
             block.outer_op = result
         self._take_over(operation, result)
@@ -159,6 +163,16 @@ class Copier:
         with Block(block_inputs=inputs, outer_op=outer, name=block.name) as result:
             self.fill(block.operations, block.outputs)
         return result
+
+
+def _built(operation: Any, cls: Any, inputs: dict[str, Any]) -> Any:
+    try:
+        return new_operation(cls, name=operation.name, inputs=inputs)
+    except ProgramError:
+        fitting = in_types_of_op(operation, inputs)
+        if fitting is inputs:
+            raise
+        return new_operation(cls, name=operation.name, inputs=fitting)
 
 
 def _copy_block_input(var: Any) -> Any:

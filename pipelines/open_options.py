@@ -7,6 +7,7 @@ from typing import Any
 
 import attrs
 
+from ..ir.errors import OptionError, did_you_mean
 from ..passes.base import Pass
 from ..passes.kinds.records import dashed
 from ..passes.options import Option, options_of
@@ -49,11 +50,19 @@ def configured_passes(scheme: str, given: Mapping[str, Any]) -> ConfiguredPasses
     owners = _owners(scheme)
     options: dict[str, dict[str, Any]] = {part: {} for part in _CONFIGURED[scheme]}
     for name, value in given.items():
-        part, _, own = owners.get(dashed(name), (next(iter(options), "weight"), None, name))
-        options.setdefault(part, {})[own] = value
-    classes = _CONFIGURED[scheme] or _CONFIGURED["w8"]
-    made: dict[str, Any] = {part: classes[part].from_options(each) for part, each in options.items()}
+        if dashed(name) not in owners:
+            raise _unknown(scheme, dashed(name))
+        part, _, own = owners[dashed(name)]
+        options[part][own] = value
+    made: dict[str, Any] = {part: _CONFIGURED[scheme][part].from_options(each) for part, each in options.items()}
     return ConfiguredPasses(**made)
+
+
+def _unknown(scheme: str, name: str) -> OptionError:
+    having = next((each for each in _CONFIGURED if name in _owners(each)), None)
+    near = did_you_mean(name, _owners(scheme)) or f"it has {', '.join(_owners(scheme)) or 'none'}"
+    hint = near if having is None else f"the scheme {having!r} has it: leave it out, or choose that"
+    return OptionError(f"the scheme {scheme!r} has no option {name!r}", hint=hint)
 
 
 def _owners(scheme: str) -> dict[str, tuple[str, type[Pass], str]]:

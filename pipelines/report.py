@@ -63,7 +63,7 @@ class Report:
     def lacking(self) -> tuple[str, ...]:
         """What the scheme is for and did not do anywhere, in words."""
         found = []
-        if self.scheme != "none" and not self.done:
+        if self.scheme != "none" and not self.done and not self.activations:
             found.append("nothing was compressed")
         if scheme_named(self.scheme).needs_samples and not self.activations:
             found.append("no activation was quantized")

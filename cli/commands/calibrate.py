@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from .. import options
 from ..exit_codes import DONE
@@ -16,6 +17,9 @@ from ..option_types import Integer
 if TYPE_CHECKING:
     from ...passes.analysis.calibration.statistics import CalibrationStatistics
     from ...passes.remarks import Remark
+
+# What --merge goes with; everything else is about how samples run.
+_OF_MERGES = frozenset({"paths", "output", "observer", "merge", "force", "as_json"})
 
 
 @click.command
@@ -76,13 +80,14 @@ def calibrate(
 
     Quantization of activations takes its ranges from the statistics that are written. What each value was like is
     printed, what is wrong with the samples, and which values fp16 does not hold. Ctrl-C keeps what was gathered. With
-    --merge, statistics that several machines gathered of one model become those of all their samples.
+    --merge, statistics that several machines gathered of one model become those of all their samples; --observer then
+    changes what ranges are chosen by.
     """
     from ..calibration_runs import CalibrationRun, check_statistics_path
 
     remarks: list[Remark] = []
     if merge:
-        statistics, code = _merged(paths, data, output, force=force), DONE
+        statistics, code = _merged(paths, output, _given_observer(), force=force), DONE
     else:
         path, samples = _model_and_samples(paths, data)
         check_statistics_path(output, overwrite=force or resume)
@@ -115,16 +120,26 @@ def _model_and_samples(paths: tuple[Path, ...], data: Path | None) -> tuple[Path
     return paths[0], data
 
 
-def _merged(paths: tuple[Path, ...], data: Path | None, output: Path, *, force: bool) -> CalibrationStatistics:
+def _given_observer() -> str | None:
+    """The observer that merged statistics are to have, if one was asked for; refuses what only runs have."""
+    context = click.get_current_context()
+    given = {name for name in context.params if context.get_parameter_source(name) is ParameterSource.COMMANDLINE}
+    for option in context.command.params:
+        if option.name in given - _OF_MERGES:
+            raise click.UsageError(f"--merge runs no samples: leave {option.opts[0]} out")
+    return context.params["observer"] if "observer" in given else None
+
+
+def _merged(paths: tuple[Path, ...], output: Path, observer: str | None, *, force: bool) -> CalibrationStatistics:
     if len(paths) < 2:
         raise click.UsageError("--merge takes two statistics or more")
-    if data is not None:
-        raise click.UsageError("--merge runs no samples: leave --data out")
     from ...passes.analysis.calibration.statistics import CalibrationStatistics, merge
     from ..calibration_runs import check_statistics_path
 
     check_statistics_path(output, overwrite=force)
     statistics = merge(*map(CalibrationStatistics.load, paths))
+    if observer is not None:
+        statistics = statistics.with_observer(observer)
     statistics.save(output, overwrite=force)
     return statistics
 

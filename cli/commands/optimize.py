@@ -43,7 +43,8 @@ from ..progress import Advance, progress, working
 @click.option(
     "--strict",
     is_flag=True,
-    help="Fail, and write nothing, when nothing was compressed or a weight was missed.",
+    help="Fail, and write nothing, when nothing was compressed, no activation was though the scheme is for that, or "
+    "something was missed.",
 )
 @options.force
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")

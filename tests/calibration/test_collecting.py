@@ -14,8 +14,8 @@ import pytest
 from milopt.ir.errors import MiloptError
 from milopt.ir.pymil import mb
 from milopt.ir.targets import IOS17, IOS18
-from milopt.passes.analysis.collecting import running
 from milopt.passes.analysis.calibration.statistics import CalibrationStatistics
+from milopt.passes.analysis.collecting import running
 from milopt.passes.analysis.collecting.calibrate import calibrate
 from milopt.passes.analysis.collecting.interruption import CalibrationInterrupted
 from milopt.passes.remarks import Remark

@@ -296,11 +296,37 @@ def test_functions_are_checked_by_their_own_inputs() -> None:
         DataChecker.of(program, "mian")
 
 
-def test_calls_of_a_sequence_count(digits: np.ndarray) -> None:
+def of_sequences(*sequences: np.ndarray) -> tuple[Remark, ...]:
     checker = DataChecker([floats(1, 1, 8, 8)])
-    checker.observe([{"x": image} for image in digits[:200]])
+    for images in sequences:
+        checker.observe([{"x": image} for image in images])
+    return checker.finish()
 
-    assert checker.finish() == ()
+
+def test_calls_of_a_sequence_count(digits: np.ndarray) -> None:
+    assert of_sequences(digits[:200]) == ()
+
+
+def test_few_calls_are_told_apart_from_samples(digits: np.ndarray) -> None:
+    (remark,) = of_sequences(digits[:10], digits[10:20])
+
+    assert remark.message.startswith("2 samples of 20 calls in all may not show")
+    assert remark.data == {"samples": 2, "calls": 20}
+
+
+def test_a_sequence_is_repeated_as_a_whole(digits: np.ndarray) -> None:
+    assert of_sequences(np.repeat(digits[:100], 2, axis=0)) == ()
+
+    (remark,) = of_sequences(digits[:100], digits[100:200], digits[:100])
+
+    assert (remark.code, remark.data) == ("repeated-samples", {"repeated": 1, "samples": 3})
+
+
+def test_of_a_part_nothing_is_said_as_a_whole(digits: np.ndarray) -> None:
+    checker = DataChecker([floats(1, 1, 8, 8)])
+    checker.observe({"x": digits[0] * np.nan})
+
+    assert [remark.code for remark in checker.finish(is_whole=False)] == ["not-finite"]
 
 
 @pytest.mark.parametrize("name", ["image_classifier", "pipeline", "multifunction", "states", "scalar_input"])

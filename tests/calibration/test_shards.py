@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
 from pathlib import Path
@@ -18,6 +20,8 @@ from milopt.runtime.session import Session
 from support.calibrating import layered, samples
 from support.packages import package_of
 
+TESTS = Path(__file__).parents[1]
+
 
 @pytest.fixture(scope="module")
 def pool() -> Iterator[ProcessPoolExecutor]:
@@ -33,10 +37,26 @@ def test_processes_give_what_one_gives(observer: str, pool: ProcessPoolExecutor)
     )
 
 
-def test_a_plain_process_pool_will_do() -> None:
+PLAIN = """
+from concurrent.futures import ProcessPoolExecutor
+from milopt.passes.analysis.collecting.calibrate import calibrate
+from support.calibrating import layered, samples
+
+if __name__ == "__main__":
     program, data = layered(), samples(20)
     with ProcessPoolExecutor(2) as plain:
-        assert calibrate(program, data, executor=plain) == calibrate(program, data)
+        found = calibrate(program, data, executor=plain)
+    assert found == calibrate(program, data)
+"""
+
+
+def test_a_plain_process_pool_will_do(tmp_path: Path) -> None:
+    # In a process of its own: where pools fork, they must not fork one that has run models, as this one has.
+    script = tmp_path / "plain.py"
+    script.write_text(PLAIN)
+    paths = os.pathsep.join(each for each in (str(TESTS), os.environ.get("PYTHONPATH")) if each)
+    environment = {**os.environ, "PYTHONPATH": paths}
+    subprocess.run([sys.executable, script], check=True, timeout=120, env=environment)  # noqa: S603 - written above
 
 
 def test_models_in_memory_and_on_disk(tmp_path: Path) -> None:
@@ -140,9 +160,11 @@ def test_interruption_keeps_what_came_back(pool: ProcessPoolExecutor) -> None:
         if done >= 16:
             raise KeyboardInterrupt
 
+    remarks: list[Any] = []
     with pytest.raises(CalibrationInterrupted) as caught:
-        calibrate(program, data, executor=pool, on_progress=interrupt)
+        calibrate(program, data, executor=pool, on_progress=interrupt, remarks=remarks)
     assert caught.value.done in (16, 24, 32, 40)
+    assert "few-samples" not in {remark.code for remark in remarks}  # others were dealt than came back
     assert caught.value.statistics == calibrate(program, data[: caught.value.done])
 
 
@@ -160,6 +182,12 @@ def test_nothing_is_left_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 def test_moving_averages_are_not_dealt() -> None:
     with ThreadPoolExecutor(1) as threads, pytest.raises(MiloptError, match=r"order of samples.*shards"):
         calibrate(layered(), samples(2), observer="moving-average", executor=threads)
+
+
+@pytest.mark.parametrize("shards", [0, 3])
+def test_shards_need_somebody_to_measure_them(shards: int) -> None:
+    with pytest.raises(MiloptError, match="shards need an executor"):
+        calibrate(layered(), samples(2), shards=shards)
 
 
 def test_workers_are_counted() -> None:

@@ -192,6 +192,20 @@ def test_what_does_not_fit_is_not_merged(make: Any, message: str) -> None:
         of_tensors(tallied([[1, 2]], channel_axis=1)).merge(make())
 
 
+def test_the_observer_can_be_changed() -> None:
+    statistics = of_tensors(tallied([1, 2]), attrs.evolve(tallied(), name="never"))
+    changed = statistics.with_observer("percentile{99}")
+    assert changed == attrs.evolve(statistics, observer="percentile{percentile=99.0}")
+
+
+@pytest.mark.parametrize("observer", ["mse", "moving-average"])
+def test_an_observer_needs_what_it_reads(observer: str) -> None:
+    statistics = of_tensors(tallied([1, 2], histogram=False))
+    assert statistics.with_observer("min-max").observer == "min-max"
+    with pytest.raises(StatisticsError, match=f"the observer '{observer}' needs .*, which were not collected"):
+        statistics.with_observer(observer)
+
+
 def test_functions_of_one_run_alone_are_kept() -> None:
     one = of_tensors(tallied([1]))
     other = attrs.evolve(one, functions={"second": one.functions["main"]})

@@ -182,7 +182,11 @@ def test_an_interrupted_run_goes_on(milopt: Command, few: Path, tmp_path: Path) 
     assert milopt("calibrate", MODEL, "--data", few, "-o", "@/stats.json", "--resume").code == DONE
     assert milopt("calibrate", MODEL, "--data", few, "-o", "@/whole.json").code == DONE
 
-    assert loaded(tmp_path / "stats.json") == loaded(tmp_path / "whole.json")
+    tensors = [loaded(tmp_path / f"{name}.json").functions["main"].tensors for name in ("stats", "whole")]
+    for one, whole in zip(*(each.values() for each in tensors), strict=True):
+        assert (one.samples, one.minimum, one.maximum) == (40, whole.minimum, whole.maximum)
+        assert one.histogram == whole.histogram
+        assert one.mean == pytest.approx(whole.mean, rel=1e-14)  # sums were added up at other places
     assert not (tmp_path / "stats.json.checkpoint").exists()
 
 
@@ -265,6 +269,29 @@ def test_functions_are_calibrated_one_by_one_and_merged(milopt: Command, tmp_pat
     assert json.loads(ran.out)["functions"].keys() == {"short", "long"}
 
 
+@pytest.mark.parametrize("observer", ["min-max", "percentile{percentile=99.9}"])
+def test_merging_may_change_the_observer(milopt: Command, few: Path, tmp_path: Path, observer: str) -> None:
+    assert milopt("calibrate", MODEL, "--data", few, "-o", "@/part.json").code == DONE
+
+    ran = milopt(
+        "calibrate", "--merge", "@/part.json", "@/part.json", "-o", "@/both.json", "--observer", observer, "--json"
+    )
+
+    assert (ran.code, json.loads(ran.out)["observer"]) == (DONE, observer)
+    both, part = loaded(tmp_path / "both.json"), loaded(tmp_path / "part.json")
+    assert both.observer == observer
+    assert both.range("main", "image") == part.range("main", "image", observer)
+
+
+def test_merging_can_not_ask_for_what_was_not_collected(milopt: Command, few: Path, tmp_path: Path) -> None:
+    assert milopt("calibrate", MODEL, "--data", few, "-o", "@/part.json", *BASIC).code == DONE
+
+    merging = milopt("calibrate", "--merge", "@/part.json", "@/part.json", "-o", "@/both.json", "--observer", "kl")
+
+    merging.require_mistake("the observer 'kl' needs histograms, which were not collected")
+    assert not (tmp_path / "both.json").exists()
+
+
 def test_workers_give_the_same(milopt: Command, few: Path, tmp_path: Path) -> None:
     assert milopt("calibrate", MODEL, "--data", few, "-o", "@/one.json").code == DONE
 
@@ -302,6 +329,8 @@ def test_progress_is_told_in_lines_if_asked_for(milopt: Command, few: Path, monk
         (["@flexible", "--data", "@/in.npz"], "sample 0: there is no input 'image' (the inputs are x)"),
         (["--merge", "@/in.npz"], "--merge takes two statistics or more"),
         (["--merge", "@/a.json", "@/b.json", "--data", "@/in.npz"], "--merge runs no samples: leave --data out"),
+        (["--merge", "@/a.json", "@/b.json", "--workers", "2"], "--merge runs no samples: leave --workers out"),
+        (["--merge", "@/a.json", "@/b.json", "--strict"], "--merge runs no samples: leave --strict out"),
         (["--merge", "@/a.json", "@/b.json"], "a.json"),
     ],
 )

@@ -9,8 +9,8 @@ import click
 import pytest
 from milopt.cli.commands.calibrate import calibrate
 from milopt.cli.commands.optimize import optimize
-from milopt.passes.analysis.data_checks import rules as data_checks_rules
 from milopt.passes.analysis.calibration.observers import OBSERVERS
+from milopt.passes.analysis.data_checks import rules as data_checks_rules
 from support.pages import Page
 from support.source_tree import ROOT
 

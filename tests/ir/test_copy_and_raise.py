@@ -12,7 +12,7 @@ import pytest
 from coremltools.converters.mil.mil.ops.registry import SSAOpRegistry
 from milopt.ir.copying import copy_program
 from milopt.ir.equality import first_difference
-from milopt.ir.errors import MiloptError, TargetError
+from milopt.ir.errors import MiloptError, ProgramError, TargetError
 from milopt.ir.pymil import mb, opset_of
 from milopt.ir.targets import IOS15, IOS16, IOS17, IOS18, IOS26, OPSETS, Opset
 from milopt.ir.upgrading import _REENCODED, NOT_RAISABLE, raise_opset
@@ -95,6 +95,39 @@ def test_copy_keeps_scopes() -> None:
     scopes = find_op(program, "linear").scopes
     scopes["somewhere"] = ["layer 1"]
     assert find_op(copy_program(program), "linear").scopes == scopes
+
+
+MISFIT_DEFAULTS: dict[str, Build] = {
+    "pad": lambda: program_of(lambda x: mb.pad(x=x, pad=[1, 1, 1, 1], mode="reflect")),
+    "layer_norm": lambda: program_of(lambda x: mb.layer_norm(x=x, axes=[-1], gamma=np.ones(40, np.float16))),
+    "l2_norm": lambda: program_of(lambda x: mb.l2_norm(x=x), (1, 1, 10, 40)),
+}
+
+
+def program_of(body: Callable[[Any], Any], shape: tuple[int, ...] = (10, 40)) -> Any:
+    return build_program(body, IOS15, x=fp16(*shape))
+
+
+@pytest.mark.parametrize("name", MISFIT_DEFAULTS)
+def test_copy_mends_defaults_that_the_builder_gave_another_type(name: str) -> None:
+    program = MISFIT_DEFAULTS[name]()
+    assert any("same data type" in str(fault) for fault in verify(program))
+    copied = copy_program(program)
+    assert verify(copied) == []
+    assert verify(copy_program(copied)) == []
+    assert {type_words(var) for var in copied.functions["main"].outputs} == {
+        type_words(var) for var in program.functions["main"].outputs
+    }
+
+
+def test_copy_refuses_an_op_that_was_given_other_types() -> None:
+    program = program_of(lambda x: mb.add(x=x, y=x, name="add"))
+    add = find_op(program, "add")
+    with program.functions["main"]:
+        other = mb.const(val=np.float32(1), before_op=add)
+    add._input_vars["y"] = add.y = other
+    with pytest.raises(ProgramError, match="same data type"):
+        copy_program(program)
 
 
 def test_copy_of_a_copy_is_equal(build: Build) -> None:

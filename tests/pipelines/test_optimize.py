@@ -211,7 +211,16 @@ def test_options_reach_the_pass(shelf: Shelf) -> None:
     ("options", "message"),
     [
         ({"dtype": "int4"}, "pass 'quantize-weights', option 'dtype': takes one of int8, uint8, not 'int4'"),
-        ({"min_element": 3}, "pass 'quantize-weights': has no option 'min_element' (did you mean 'min-elements'?)"),
+        ({"min_element": 3}, "the scheme 'w8' has no option 'min-element' (did you mean 'min-elements'?)"),
+        ({"odd": 3}, "the scheme 'w8' has no option 'odd' (it has dtype, mode, granularity, min-elements)"),
+        (
+            {"activation_mode": "affine"},
+            "the scheme 'w8' has no option 'activation-mode' (the scheme 'w8a8' has it: leave it out, or choose that)",
+        ),
+        (
+            {"scheme": "none", "mode": "affine"},
+            "the scheme 'none' has no option 'mode' (the scheme 'w8' has it: leave it out, or choose that)",
+        ),
         ({"min_elements": "x"}, "pass 'quantize-weights', option 'min-elements': takes a whole number, not 'x'"),
     ],
 )

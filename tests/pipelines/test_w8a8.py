@@ -98,6 +98,14 @@ def test_no_quantized_activation_is_told(model: milopt.Model) -> None:
         milopt.optimize(model, target="iOS17", scheme="w8a8", statistics=broken, strict=True)
 
 
+def test_quantized_activations_alone_are_something(model: milopt.Model, statistics: Any) -> None:
+    result = milopt.optimize(
+        model, target="iOS17", scheme="w8a8", statistics=statistics, min_elements=10**9, strict=True
+    )
+    assert (result.report.done, result.report.lacking) == ((), ())
+    assert result.report.activations
+
+
 def test_target_without_quantized_activations_is_refused_before_anything_runs(model: milopt.Model) -> None:
     def samples() -> Any:
         raise AssertionError("nothing is to be run")
