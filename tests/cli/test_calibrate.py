@@ -182,11 +182,7 @@ def test_an_interrupted_run_goes_on(milopt: Command, few: Path, tmp_path: Path) 
     assert milopt("calibrate", MODEL, "--data", few, "-o", "@/stats.json", "--resume").code == DONE
     assert milopt("calibrate", MODEL, "--data", few, "-o", "@/whole.json").code == DONE
 
-    tensors = [loaded(tmp_path / f"{name}.json").functions["main"].tensors for name in ("stats", "whole")]
-    for one, whole in zip(*(each.values() for each in tensors), strict=True):
-        assert (one.samples, one.minimum, one.maximum) == (40, whole.minimum, whole.maximum)
-        assert one.histogram == whole.histogram
-        assert one.mean == pytest.approx(whole.mean, rel=1e-14)  # sums were added up at other places
+    assert loaded(tmp_path / "stats.json") == loaded(tmp_path / "whole.json")
     assert not (tmp_path / "stats.json.checkpoint").exists()
 
 

@@ -57,9 +57,11 @@ class TensorTally:
     def add(self, values: np.ndarray, *, samples: int = 1) -> None:
         """Takes the elements of one run, or of one that holds several samples; floats of any shape.
 
-        Small ones are copied, and kept until there are enough of them to be worth a look.
+        Small ones are copied, and kept until there are enough of them to be worth a look. They are summed one by one at
+        once: sums of the same samples are the same then, wherever a run was broken off.
         """
-        if self.moving is not None or self._channels is not None or values.size >= _WORTH_A_LOOK:
+        at_once = self.moving is not None or self._channels is not None or values.size >= _WORTH_A_LOOK
+        if at_once or not self._sum_up(values):
             self._look_at(values, samples)
             return
         self._waiting.append(np.array(values).reshape(-1))
@@ -73,9 +75,19 @@ class TensorTally:
         if self._waiting:
             values, samples = np.concatenate(self._waiting), self._waiting_samples
             self._waiting, self._waiting_samples, self._waiting_elements = [], 0, 0
-            self._look_at(values, samples)
+            self._look_at(values, samples, is_summed=True)
 
-    def _look_at(self, values: np.ndarray, samples: int) -> None:
+    def _sum_up(self, values: np.ndarray) -> bool:
+        """Adds the elements to the sums, unless some are not finite; says whether it did."""
+        if not self.histogram:
+            return True
+        total, squares = _sums_of(values.reshape(-1))
+        if not math.isfinite(total):
+            return False
+        self._sums, self._squares = self._sums.add(total), self._squares.add(squares)
+        return True
+
+    def _look_at(self, values: np.ndarray, samples: int, *, is_summed: bool = False) -> None:
         minimum, maximum, not_finite = math.inf, -math.inf, 0
         sums, squares = Sum(), Sum()
         for chunk in chunks(values):
@@ -83,11 +95,9 @@ class TensorTally:
             not_finite += lost
             if finite.size:
                 minimum, maximum = min(minimum, float(finite.min())), max(maximum, float(finite.max()))
-                if self.histogram:
-                    wide = finite.astype(np.float64)
-                    sums = sums.add(float(wide.sum()))
-                    np.multiply(wide, wide, out=wide)
-                    squares = squares.add(float(wide.sum()))
+                if self.histogram and not is_summed:
+                    total, square = _sums_of(finite)
+                    sums, squares = sums.add(total), squares.add(square)
         self._sums, self._squares = self._sums.merge(sums), self._squares.merge(squares)
         self.add_range(minimum, maximum, values.size, not_finite=not_finite, samples=samples)
         if self._channels is not None:
@@ -139,3 +149,12 @@ class TensorTally:
         """The finite elements of a chunk, and how many others it has."""
         lost = self._counter.add_chunk(chunk) if self.histogram else chunk.size - int(np.isfinite(chunk).sum())
         return (chunk[np.isfinite(chunk)] if lost else chunk), lost
+
+
+def _sums_of(vector: np.ndarray) -> tuple[float, float]:
+    """The sum of a vector's elements, and that of their squares."""
+    wide = vector.astype(np.float64)
+    with np.errstate(invalid="ignore"):  # infinities of both signs have no sum
+        total = float(wide.sum())
+    np.multiply(wide, wide, out=wide)
+    return total, float(wide.sum())
