@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import onnx
@@ -30,9 +30,14 @@ class Engine:
         shapes: of its inputs and outputs.
         threads: how many to compute with; as many as the machine has without it.
 
+    Attributes:
+        was_opened: whether this process has opened any, which makes it unfit to be forked.
+
     Raises:
         RunError: ONNX Runtime refuses the graph.
     """
+
+    was_opened: ClassVar[bool] = False
 
     def __init__(self, graph: Graph, shapes: Mapping[str, Dimensions], *, threads: int | None = None) -> None:
         import onnxruntime
@@ -58,6 +63,7 @@ class Engine:
             )
         except Exception as error:  # ONNX Runtime's own exceptions have no common base but this
             raise RunError(f"ONNX Runtime refuses the program: {error}") from error
+        Engine.was_opened = True
 
     def run(
         self, outputs: Sequence[str], inputs: Mapping[str, np.ndarray], *, in_place: Collection[str] = ()

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +58,15 @@ def test_a_plain_process_pool_will_do(tmp_path: Path) -> None:
     paths = os.pathsep.join(each for each in (str(TESTS), os.environ.get("PYTHONPATH")) if each)
     environment = {**os.environ, "PYTHONPATH": paths}
     subprocess.run([sys.executable, script], check=True, timeout=120, env=environment)  # noqa: S603 - written above
+
+
+def test_a_pool_that_forks_is_refused_where_models_have_run() -> None:
+    program, data = layered(), samples(3)
+    calibrate(program, data)
+    with ProcessPoolExecutor(1, mp_context=get_context("fork")) as pool:
+        with pytest.raises(MiloptError, match=r"the process pool forks, and models have run .*get_context\("):
+            calibrate(program, data, executor=pool)
+        assert not pool._processes
 
 
 def test_models_in_memory_and_on_disk(tmp_path: Path) -> None:

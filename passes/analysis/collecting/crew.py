@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import Executor
+from concurrent.futures import Executor, ProcessPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 
 from ....ir.errors import OptionError
+from ....runtime.engine import Engine
 from .course import Workers
 from .errands import Errand
 from .job import Job
@@ -27,7 +28,8 @@ class Crew(ExitStack):
         threads: how many threads each computes with.
 
     Raises:
-        OptionError: there are shards and nobody who could measure them.
+        OptionError: there are shards and nobody who could measure them, or the executor would fork this process, in
+            which models have run.
     """
 
     def __init__(
@@ -43,6 +45,7 @@ class Crew(ExitStack):
             raise OptionError(
                 "shards need an executor, whose workers measure them", hint="leave shards out, or give one"
             )
+        _refuse_forks(executor)
         self._model_hash = model_hash
         self._source, self._executor, self._threads = source, executor, threads
         self._size = 0 if executor is None else worker_count(executor, shards)
@@ -62,3 +65,15 @@ class Crew(ExitStack):
         threads = self._threads or threads_each(self._size)
         errand = Errand(str(path), self._model_hash, is_program, job, threads)
         return Shards(self._executor, errand, self._size, on_sample)
+
+
+def _refuse_forks(executor: Executor | None) -> None:
+    """ONNX Runtime's threads do not live on in a fork, which may wait for them without end."""
+    if not isinstance(executor, ProcessPoolExecutor) or not Engine.was_opened or getattr(executor, "_processes", None):
+        return
+    context = getattr(executor, "_mp_context", None)
+    if context is not None and context.get_start_method() == "fork":
+        raise OptionError(
+            "the process pool forks, and models have run in this process",
+            hint='give it mp_context=multiprocessing.get_context("spawn")',
+        )
