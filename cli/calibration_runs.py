@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from ..passes.remarks import Remark
     from ..runtime.surface.features import Feature
 
-_ENDINGS = (".json", ".safetensors")
-
 Sample = TypeVar("Sample", bound="Mapping[str, Any] | Sequence[Mapping[str, Any]]")
 
 
@@ -35,9 +33,10 @@ def check_statistics_path(path: Path, *, overwrite: bool) -> None:
     """
     from ..ir.errors import SaveError
     from ..ir.saving import check_output
+    from ..passes.analysis.calibration.storage import ENDINGS
 
-    if path.suffix not in _ENDINGS:
-        raise SaveError(f"the output must end in {' or '.join(_ENDINGS)}", where=path)
+    if path.suffix not in ENDINGS:
+        raise SaveError(f"the output must end in {' or '.join(ENDINGS)}", where=path)
     check_output(path, overwrite=overwrite, suffix=path.suffix)
 
 

@@ -59,10 +59,6 @@ QUANTIZED_OPS = {
 }
 """The ops around which pairs are put, by type."""
 
-ACTIVATION_OPERANDS = {row.op_type: row.activations for row in QUANTIZED_OPS.values()}
-"""The inputs that are activations, by type."""
-
-_CARRIED = "it moves, repeats or leaves out elements and computes none"
 CARRIERS = {
     "batch_to_space": "x",
     "crop": "x",
@@ -93,9 +89,10 @@ CARRIERS = {
     "transpose": "x",
     "upsample_nearest_neighbor": "x",
 }
-"""Ops whose output holds values of one input, or zero: both share a scale. Type to parameter; see `carried_input`."""
+"""Ops whose output holds values of one input, or zero: both share a scale. Type to parameter; see `carried_input`.
 
-CARRIER_SOURCE = f"{_CARRIED} (the ops' docstrings in coremltools 9.0)"
+Source: the ops' docstrings in coremltools 9.0.
+"""
 
 
 def carried_input(operation: Any) -> Any | None:

@@ -61,11 +61,6 @@ def read(path: Path) -> dict[str, Any]:
         raise StatisticsError(f"it is damaged: {type(error).__name__}: {quoted(str(error))}", where=path) from error
 
 
-def check_ending(path: Path) -> None:
-    """Raises `StatisticsError` if a file of statistics can not be called so."""
-    _writer(path)
-
-
 def _writer(path: Path) -> Callable[[Path, Document, bool], None]:
     try:
         return _WRITERS[path.suffix]
@@ -145,3 +140,5 @@ def _restored(document: Any, arrays: Mapping[str, np.ndarray]) -> Any:
 
 
 _WRITERS = {".json": _write_json, ".safetensors": _write_safetensors}
+ENDINGS = tuple(_WRITERS)
+"""What the names of files of statistics may end in."""
