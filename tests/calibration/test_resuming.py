@@ -47,12 +47,8 @@ def counted(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 
 def same(one: Any, other: Any) -> None:
-    """Equal but for the rounding of sums, which were merged at other places."""
-    for name, tensor in one.functions["main"].tensors.items():
-        found = other.functions["main"].tensors[name]
-        assert (found.minimum, found.maximum, found.histogram) == (tensor.minimum, tensor.maximum, tensor.histogram)
-        assert found.mean == pytest.approx(tensor.mean, rel=1e-12)
-    assert other.functions["main"].samples == one.functions["main"].samples
+    """Equal to the last bit, wherever the run was broken off."""
+    assert other.functions == one.functions
 
 
 def test_a_later_run_goes_on(begun: Path, monkeypatch: pytest.MonkeyPatch) -> None:
